@@ -62,6 +62,9 @@ func unescape(b []byte) (x byte, n int) {
 // key writes or expects the comma and the key before a member.
 func (c *Coder) key(key string) {
 	if c.comma {
+		if c.reading && key != "" && c.peek() == '}' { // one member fewer than the schema knows
+			c.fail(CodeKey, key)
+		}
 		c.lit(key, ",")
 	}
 	c.comma = false

@@ -167,7 +167,7 @@ func refusal(p Part, err error) error {
 		code = CodeLimit
 	case canon.CodeSyntax:
 	}
-	if e.Key == "schema" {
+	if e.Key == "schema" && e.Code == canon.CodeValue {
 		code = CodeVersion
 	}
 	return &Error{Code: code, Part: p, Field: e.Key}
