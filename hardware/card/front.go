@@ -1,0 +1,77 @@
+package card
+
+import (
+	"context"
+
+	"madoguchi/hardware/tlv"
+	"madoguchi/internal/secret"
+)
+
+// The objects of 券面事項確認 EF 0002. DF22 to DF27 are signed by DF28; DF29 and DF2A are not.
+const (
+	tagBirth     tlv.Tag = 0xDF22
+	tagSex       tlv.Tag = 0xDF23
+	tagCardKey   tlv.Tag = 0xDF24
+	tagName      tlv.Tag = 0xDF25
+	tagAddress   tlv.Tag = 0xDF26
+	tagFace      tlv.Tag = 0xDF27
+	tagSignature tlv.Tag = 0xDF28
+	tagExpiry    tlv.Tag = 0xDF29
+	tagCode      tlv.Tag = 0xDF2A
+)
+
+// FrontByB reads the face of the card by 照合番号B, and proves it when there are issuer keys: one VERIFY, never
+// repeated. b stays the caller's. Front.Proof holds the verdict; a front that is not genuine is returned all the
+// same, for staff to see. Errors as AttributesByB; when the card is lost during the proof nothing is returned.
+func (c *Card) FrontByB(ctx context.Context, b *secret.Bytes) (Front, error) {
+	if err := CheckB(b); err != nil {
+		return Front{}, err
+	}
+	c.task = TaskFront
+	if c.identity.Kind != KindMyNumber {
+		return Front{}, ErrKind
+	}
+	if err := c.verify(ctx, RefFaceB, b); err != nil {
+		return Front{}, err
+	}
+	file, err := c.readTLV(ctx, efAttributes, tagFile)
+	if err != nil {
+		return Front{}, err
+	}
+	defer clear(file.Raw)
+	front, signed, err := parseFront(file.Value)
+	if err != nil {
+		return Front{}, err
+	}
+	c.task = TaskProof
+	if front.Proof, err = c.prove(ctx, signed); err != nil {
+		front.Wipe()
+		return Front{}, err
+	}
+	return front, nil
+}
+
+// parseFront reads the value of the file and gives the signed groups beside it.
+func parseFront(value []byte) (Front, signedFront, error) {
+	set, err := tlv.Children(value)
+	if err != nil {
+		return Front{}, signedFront{}, ErrMalformed
+	}
+	f := fields{set: set}
+	birth, sex, key := f.object(tagBirth), f.object(tagSex), f.object(tagCardKey)
+	name, address, face := f.object(tagName), f.object(tagAddress), f.object(tagFace)
+	signature, code := f.get(tagSignature), f.get(tagCode)
+	expiry, err := parseDate(f.get(tagExpiry))
+	if f.bad || err != nil || !isBirth(birth.Value) || !isSex(sex.Value) || len(face.Value) == 0 {
+		return Front{}, signedFront{}, ErrMalformed
+	}
+	signed := signedFront{
+		groups: [3][][]byte{{birth.Raw, sex.Raw, key.Raw}, {name.Raw, address.Raw}, {face.Raw}},
+		key:    key.Value, signature: signature,
+	}
+	return Front{
+		Birth: secret.Copy(birth.Value), Sex: secret.Copy(sex.Value),
+		NameImage: secret.Copy(name.Value), AddressImage: secret.Copy(address.Value),
+		Face: secret.Copy(face.Value), SecurityCodeImage: secret.Copy(code), Expiry: expiry,
+	}, signed, nil
+}
