@@ -73,7 +73,8 @@ func (c *Card) readFirst(ctx context.Context, sfi byte) ([]byte, error) {
 	}
 	data, err := c.read(ctx, 0x80|sfi, 0, apdu.MaxExtended)
 	refused := errors.Is(err, apdu.ErrLength) || errors.Is(err, apdu.ErrUnspecific)
-	if err == nil || isStatus(err) && !refused || ctx.Err() != nil {
+	answered := err == nil || isStatus(err) || errors.Is(err, ErrMalformed)
+	if answered && !refused || ctx.Err() != nil {
 		return data, err
 	}
 	short, shortErr := c.read(ctx, 0x80|sfi, 0, apdu.MaxShort)
