@@ -1,0 +1,164 @@
+package chip
+
+import (
+	"bytes"
+	"sync"
+	"time"
+)
+
+// Card is one virtual card. It may be used by several goroutines; it lies on one reader at a time. Try counters
+// live as long as the Card, over any number of power cycles, as on a real one.
+type Card struct {
+	mu       sync.Mutex
+	layout   Layout
+	atr      []byte
+	powered  bool
+	first    bool // the next command is the first one after power-up
+	selected *Application
+	current  *File
+	verified map[*File]bool
+	stats    Stats
+	faults   Faults
+	sinceSet int // commands since SetFaults
+}
+
+// New makes a card. The layout is copied, so one layout can make any number of cards.
+func New(l Layout) *Card {
+	return &Card{layout: l.clone(), atr: bytes.Clone(l.ATR), verified: map[*File]bool{}}
+}
+
+// ATR is what the card answers to power, nil for a dead card.
+func (c *Card) ATR() []byte {
+	if c.layout.Dead {
+		return nil
+	}
+	return bytes.Clone(c.atr)
+}
+
+// PowerOn gives the card power and returns its ATR; nil when it does not answer. A powered card is left alone.
+func (c *Card) PowerOn() []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.layout.Dead {
+		return nil
+	}
+	if !c.powered {
+		c.powered, c.first = true, true
+		c.stats.PowerOns++
+	}
+	return bytes.Clone(c.atr)
+}
+
+// PowerOff takes power away, and with it the selection and every verified PIN.
+func (c *Card) PowerOff() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.powerOff()
+}
+
+func (c *Card) powerOff() {
+	if c.powered {
+		c.stats.PowerOffs++
+	}
+	c.powered, c.selected, c.current = false, nil, nil
+	clear(c.verified)
+}
+
+// Reset is the warm reset. Real cards are reported to keep verified PINs over it, so this one keeps everything:
+// only PowerOff is a safe end.
+func (c *Card) Reset() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stats.Resets++
+}
+
+// Answer is what happens after a command: the response, what the reader sees of it and when.
+type Answer struct {
+	Data  []byte        // response with status word; nil when Mute or Gone
+	Delay time.Duration // how long the card takes
+	Mute  bool          // the card lies there and never answers
+	Gone  bool          // the card leaves the reader in mid-command
+}
+
+// Exchange processes one command APDU. Whatever the bytes are, it answers with a status word; only faults (and a
+// card without power) leave the reader without an answer.
+func (c *Card) Exchange(cmd []byte) Answer {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.powered {
+		return Answer{Mute: true}
+	}
+	c.stats.APDUs++
+	c.sinceSet++
+	return c.withFaults(cmd)
+}
+
+// process executes a command without faults.
+func (c *Card) process(raw []byte) []byte {
+	if c.layout.Only != 0 {
+		return status(c.layout.Only)
+	}
+	cmd, ok := parse(raw)
+	if !ok {
+		return status(swLength)
+	}
+	if sw := c.class(cmd); sw != 0 {
+		return status(sw)
+	}
+	if cmd.cla == 0x80 {
+		switch cmd.ins {
+		case 0x2A:
+			return c.sign(cmd)
+		case 0x32:
+			return c.change(cmd, true)
+		}
+		return status(swInstruction)
+	}
+	switch cmd.ins {
+	case 0xA4:
+		return c.selectFile(cmd)
+	case 0xB0:
+		return c.readBinary(cmd)
+	case 0xB2:
+		return c.readRecord(cmd)
+	case 0x20:
+		return c.verify(cmd)
+	case 0x24:
+		return c.change(cmd, false)
+	case 0x84:
+		return c.challenge(cmd)
+	case 0x88:
+		return c.authenticate(cmd)
+	case 0xCA:
+		return c.getData(cmd)
+	}
+	return status(swInstruction)
+}
+
+// class refuses classes that the card does not know; 0 is a good class.
+func (c *Card) class(cmd command) uint16 {
+	switch {
+	case cmd.cla == 0x00 || cmd.cla == 0x80:
+		return 0
+	case cmd.cla == 0x08 || cmd.cla == 0x0C:
+		if c.selected != nil && c.selected.Messaging != 0 {
+			return c.selected.Messaging
+		}
+		return swSecurity
+	case cmd.cla < 0x04:
+		return swChannel
+	}
+	return swClass
+}
+
+func (c *Card) allowed(a Access) bool {
+	if a == nil {
+		return true
+	}
+	for _, id := range a {
+		if f := c.selected.file(id); f != nil && c.verified[f] {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,128 @@
+package chip
+
+import (
+	"bytes"
+	"crypto/rsa"
+)
+
+// Layout is everything that is on a card when it leaves the factory.
+type Layout struct {
+	ATR          []byte
+	Applications []Application
+
+	KeepRightsOnSelect bool   // SELECT of an application leaves verified PINs verified (public sources disagree)
+	BlockedQuery       uint16 // answer to a VERIFY without data on a blocked PIN; 0 means 63C0
+	MasterFile         bool   // 00 A4 00 00 selects the first application (driver's licence)
+	Only               uint16 // when set, the answer to every command (cards without ISO applications)
+	Dead               bool   // does not even answer to power: a card nobody can talk to
+}
+
+// Application is one dedicated file, selected by its id.
+type Application struct {
+	Name       string // short name in Stats, e.g. "0408"
+	AID        []byte
+	Files      []File
+	DefaultKey uint16 // private key that 80 2A uses for P2 = 00; 0 when there is none
+	Answers    bool   // answers INTERNAL AUTHENTICATE with EF 0019
+	Messaging  uint16 // answer to commands under secure messaging, which is not simulated
+	AltChange  bool   // PINs change by 80 32 instead of 00 24
+}
+
+// Access lists the PINs of which any one opens a file. Nil is free for all, Never opens for nobody.
+type Access []uint16
+
+// Never is the access rule that nothing satisfies.
+func Never() Access { return Access{} }
+
+// File is one elementary file. Exactly one of Data, Records, PIN and Key is used.
+type File struct {
+	ID      uint16
+	Data    []byte          // transparent file, with its filler
+	Records [][]byte        // record file
+	PIN     *PIN            // PIN or password
+	Key     *rsa.PrivateKey // private key
+	Access  Access          // who may read the data or use the key
+}
+
+// Format is what a new PIN must look like.
+type Format uint8
+
+// The formats.
+const (
+	Fixed    Format = iota // can never be changed (照合番号, birth date)
+	Digits4                // four digits
+	Password               // 6 to 16 of A-Z0-9, at least one letter and one digit
+)
+
+// PIN is a secret with its try counter. Left = 0 is blocked.
+type PIN struct {
+	Value     []byte
+	Max, Left int
+	Format    Format
+}
+
+func (f Format) accepts(v []byte) bool {
+	digits, letters := 0, 0
+	for _, b := range v {
+		switch {
+		case b >= '0' && b <= '9':
+			digits++
+		case b >= 'A' && b <= 'Z':
+			letters++
+		default:
+			return false
+		}
+	}
+	switch f {
+	case Digits4:
+		return len(v) == 4 && digits == 4
+	case Password:
+		return len(v) >= 6 && len(v) <= 16 && digits > 0 && letters > 0
+	case Fixed:
+		return false
+	}
+	return false
+}
+
+func (f *File) isPIN() bool { return f.PIN != nil }
+func (f *File) isKey() bool { return f.Key != nil }
+
+func (a *Application) file(id uint16) *File {
+	for i := range a.Files {
+		if a.Files[i].ID == id {
+			return &a.Files[i]
+		}
+	}
+	return nil
+}
+
+// short finds a file by its short id, the low five bits of its id.
+func (a *Application) short(id byte) *File {
+	for i := range a.Files {
+		if byte(a.Files[i].ID&0x1F) == id {
+			return &a.Files[i]
+		}
+	}
+	return nil
+}
+
+// clone copies what a card changes during its life: the list of files and the PINs.
+func (l Layout) clone() Layout {
+	l.ATR = bytes.Clone(l.ATR)
+	apps := make([]Application, len(l.Applications))
+	copy(apps, l.Applications)
+	for i := range apps {
+		files := make([]File, len(apps[i].Files))
+		copy(files, apps[i].Files)
+		for j := range files {
+			if p := files[j].PIN; p != nil {
+				c := *p
+				c.Value = bytes.Clone(p.Value)
+				files[j].PIN = &c
+			}
+		}
+		apps[i].Files = files
+	}
+	l.Applications = apps
+	return l
+}

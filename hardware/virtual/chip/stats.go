@@ -1,0 +1,75 @@
+package chip
+
+import (
+	"fmt"
+	"maps"
+)
+
+// Stats counts what was done to a card. The keys are application and file, e.g. "0408/0001". A read or a VERIFY
+// is counted when it is tried, whether or not the card allowed it.
+type Stats struct {
+	APDUs     int            `json:"apdus"`
+	PowerOns  int            `json:"power_ons"`
+	PowerOffs int            `json:"power_offs"`
+	Resets    int            `json:"resets"`
+	Selects   map[string]int `json:"selects"`  // by application
+	Reads     map[string]int `json:"reads"`    // READ BINARY and READ RECORD
+	Verifies  map[string]int `json:"verifies"` // VERIFY with data: each may cost a try
+	Queries   map[string]int `json:"queries"`  // VERIFY without data: never costs one
+	Signs     map[string]int `json:"signs"`
+	Changes   map[string]int `json:"changes"`
+}
+
+// ReadsOf is the number of reads in one application, e.g. "0401" for 住基, which must stay 0.
+func (s Stats) ReadsOf(application string) int {
+	n := 0
+	for k, v := range s.Reads {
+		if len(k) > len(application) && k[:len(application)+1] == application+"/" {
+			n += v
+		}
+	}
+	return n
+}
+
+// AllVerifies is the number of VERIFY commands with data.
+func (s Stats) AllVerifies() int {
+	n := 0
+	for _, v := range s.Verifies {
+		n += v
+	}
+	return n
+}
+
+func (*Stats) count(m *map[string]int, key string) {
+	if *m == nil {
+		*m = map[string]int{}
+	}
+	(*m)[key]++
+}
+
+func (c *Card) name(f *File) string { return fmt.Sprintf("%s/%04X", c.selected.Name, f.ID) }
+
+// Stats is a copy of the counters.
+func (c *Card) Stats() Stats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.stats
+	for _, m := range []*map[string]int{&s.Selects, &s.Reads, &s.Verifies, &s.Queries, &s.Signs, &s.Changes} {
+		*m = maps.Clone(*m)
+	}
+	return s
+}
+
+// TriesLeft looks at a try counter from outside, e.g. TriesLeft("0408", 0x0011); -1 when there is no such PIN.
+func (c *Card) TriesLeft(application string, file uint16) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range c.layout.Applications {
+		if a := &c.layout.Applications[i]; a.Name == application {
+			if f := a.file(file); f != nil && f.isPIN() {
+				return f.PIN.Left
+			}
+		}
+	}
+	return -1
+}

@@ -1,0 +1,134 @@
+// Package pki is the test PKI of the virtual cards: the issuer and municipality keys behind the card's surface
+// data, the two JPKI certification authorities, and the keys of the virtual people. All private keys are
+// committed under keys/, because they are worthless by design: every issuer key id starts with 9 (production: 5,
+// J-LIS test: 6) and every certificate names the organisation MADOGUCHI-VIRTUAL.
+//
+// Only hardware/virtual/... may import it.
+package pki
+
+import (
+	"crypto/rsa"
+	"crypto/x509"
+	"embed"
+	"encoding/pem"
+	"errors"
+	"fmt"
+)
+
+//go:generate go run gen.go
+
+//go:embed keys
+var files embed.FS
+
+// Surface is one of the two applications whose data the municipality signs.
+type Surface string
+
+// The surfaces.
+const (
+	Face Surface = "face" // 券面事項確認, 0402
+	Text Surface = "text" // 券面事項入力補助, 0408
+)
+
+// IssuerKeyID is the 16-byte id of the issuer key: 7 digits, 08 05, 3 digits, 4 bytes.
+func (s Surface) IssuerKeyID() []byte { return keyID(s.digit() + "3") }
+
+// SubjectKeyID is the id of the municipality key that the issuer certifies.
+func (s Surface) SubjectKeyID() []byte { return keyID(s.digit() + "4") }
+
+func (s Surface) digit() string {
+	if s == Face {
+		return "2"
+	}
+	return "3"
+}
+
+func keyID(last string) []byte {
+	return []byte("90000" + last + "\x08\x05" + "001" + "\x20\x26\x01\xA8")
+}
+
+// IssuerKey is a public issuer key with its id, as a checker of card surfaces is given it.
+type IssuerKey struct {
+	KeyID []byte
+	Key   *rsa.PublicKey
+}
+
+// IssuerKeys are the public issuer keys of both surfaces.
+func IssuerKeys() ([]IssuerKey, error) {
+	var out []IssuerKey
+	for _, s := range []Surface{Face, Text} {
+		keys, err := privateKeys("virtual-issuer-" + string(s))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, IssuerKey{KeyID: s.IssuerKeyID(), Key: &keys[0].PublicKey})
+	}
+	return out, nil
+}
+
+// MunicipalityKey signs the surface data of all virtual cards.
+func MunicipalityKey(s Surface) (*rsa.PrivateKey, error) {
+	keys, err := privateKeys("virtual-municipality-" + string(s))
+	if err != nil {
+		return nil, err
+	}
+	return keys[0], nil
+}
+
+// Certificate is the 568-byte card-verifiable certificate of the municipality key.
+func Certificate(s Surface) ([]byte, error) {
+	b, err := files.ReadFile("keys/virtual-cv-" + string(s) + ".bin")
+	if err != nil {
+		return nil, fmt.Errorf("pki: %w", err)
+	}
+	return b, nil
+}
+
+// PersonKeys are the three private keys on one card.
+type PersonKeys struct {
+	Card *rsa.PrivateKey // answers the challenge of the surface applications
+	Auth *rsa.PrivateKey // 利用者証明用
+	Sign *rsa.PrivateKey // 署名用
+}
+
+// KeysOf gives the keys of a virtual person; people without keys of their own share the spare set.
+func KeysOf(id string) (PersonKeys, error) {
+	keys, err := privateKeys("virtual-person-" + id)
+	if err != nil {
+		keys, err = privateKeys("virtual-person-spare")
+	}
+	if err != nil {
+		return PersonKeys{}, err
+	}
+	if len(keys) != 3 {
+		return PersonKeys{}, errors.New("pki: a person needs three keys")
+	}
+	return PersonKeys{Card: keys[0], Auth: keys[1], Sign: keys[2]}, nil
+}
+
+// privateKeys reads the PEM file of one or more keys.
+func privateKeys(name string) ([]*rsa.PrivateKey, error) {
+	rest, err := files.ReadFile("keys/" + name + ".pem")
+	if err != nil {
+		return nil, fmt.Errorf("pki: %w", err)
+	}
+	var keys []*rsa.PrivateKey
+	for {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		k, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("pki: %s: %w", name, err)
+		}
+		key, ok := k.(*rsa.PrivateKey)
+		if !ok {
+			return nil, fmt.Errorf("pki: %s is not RSA", name)
+		}
+		keys = append(keys, key)
+	}
+	if len(keys) == 0 {
+		return nil, fmt.Errorf("pki: %s holds no key", name)
+	}
+	return keys, nil
+}
