@@ -1,0 +1,259 @@
+package flow
+
+// onCustomer handles what the customer does. Settings, help and the cancel question work on every screen on which
+// they are offered; the rest belongs to one phase.
+func (m *machine) onCustomer(e Customer) bool {
+	if m.Phase == OutOfService {
+		return false
+	}
+	if m.Phase == Idle {
+		return m.onIdle(e)
+	}
+	switch e.Act {
+	case SetSize:
+		m.Settings.Size = min(e.Arg, 2)
+	case SetContrast:
+		m.Settings.Contrast = min(e.Arg, 1)
+	case AskStaff:
+		m.StaffCalled = true
+	case AskCancel:
+		if !CanCancel(m.Phase) {
+			return false
+		}
+		m.State.AskCancel = true
+	case CancelNo:
+		if !m.State.AskCancel {
+			return false
+		}
+		m.State.AskCancel = false
+	case CancelYes:
+		if !m.State.AskCancel || !CanCancel(m.Phase) {
+			return false
+		}
+		m.finish(Decision{Outcome: Cancelled}, "")
+		return true
+	case More, Touched:
+	case SetLanguage:
+		m.Settings.Lang = min(e.Arg, 1)
+		if m.Phase == Language {
+			m.enter(CaseRef)
+			return true
+		}
+	case Start, Next, Back, NoCase, Tick, Refuse, SetRoute, LastTryYes, ConfirmData, WrongData, SkipFace, Done:
+		return m.onPhaseAct(e)
+	}
+	return m.alive()
+}
+
+// alive renews the deadline of a phase in which the customer is asked for something.
+func (m *machine) alive() bool {
+	if _, warn := Deadline(m.Phase); warn > 0 {
+		m.Warned = false
+		m.arm()
+	}
+	return true
+}
+
+// CanCancel says where the customer may stop. While a try is being spent and while a decision is being stored
+// they cannot; those phases are short. After the end there is nothing to stop.
+func CanCancel(p Phase) bool {
+	switch p {
+	case Language, CaseRef, Consent, PlaceCard, Credential, LastTry, Confirm, Face, WaitStaff:
+		return true
+	case Idle, CardCheck, Reading, Deciding, Result, TakeCard, OutOfService:
+		return false
+	}
+	return false
+}
+
+func (m *machine) onIdle(e Customer) bool {
+	switch e.Act {
+	case Start:
+		m.enter(Language)
+		return true
+	case SetLanguage, SetSize, SetContrast, Next, Back, NoCase, Tick, Refuse, Touched, SetRoute, LastTryYes,
+		ConfirmData, WrongData, SkipFace, AskStaff, AskCancel, CancelYes, CancelNo, More, Done:
+	}
+	return false
+}
+
+func (m *machine) onPhaseAct(e Customer) bool {
+	switch m.Phase {
+	case CaseRef:
+		return m.onCaseRef(e)
+	case Consent:
+		return m.onConsent(e)
+	case Credential:
+		return m.onCredential(e)
+	case LastTry:
+		return m.onLastTry(e)
+	case Confirm:
+		return m.onConfirm(e)
+	case Face:
+		if e.Act != SkipFace {
+			return false
+		}
+		m.FaceDeclined = true
+		m.decide()
+		return true
+	case Result:
+		if e.Act != Done {
+			return false
+		}
+		m.afterResult()
+		return true
+	case PlaceCard:
+		if e.Act != Back {
+			return false
+		}
+		m.Trouble = ""
+		m.enter(Consent)
+		return true
+	case Idle, Language, CardCheck, Reading, WaitStaff, Deciding, TakeCard, OutOfService:
+	}
+	return false
+}
+
+func (m *machine) onCaseRef(e Customer) bool {
+	switch e.Act {
+	case Next:
+		m.Case = CaseNumber
+	case NoCase:
+		m.Case = CaseNone
+	case Back:
+		m.enter(Language)
+		return true
+	default:
+		return false
+	}
+	m.enter(Consent)
+	return true
+}
+
+func (m *machine) onConsent(e Customer) bool {
+	switch e.Act {
+	case Tick:
+		switch e.Arg {
+		case 0:
+			m.AgreeIdentity = !m.AgreeIdentity
+		case 1:
+			m.AgreeFace = !m.AgreeFace
+		default:
+			return false
+		}
+		return m.alive()
+	case Back:
+		m.enter(CaseRef)
+	case Refuse:
+		m.finish(Decision{Outcome: Referred, Reason: CodeConsent}, CodeConsent)
+	case Next:
+		if !m.AgreeIdentity {
+			m.Trouble = CodeConsent
+			return m.alive()
+		}
+		m.Trouble = ""
+		m.enter(PlaceCard)
+	default:
+		return false
+	}
+	return true
+}
+
+func (m *machine) onCredential(e Customer) bool {
+	switch {
+	case e.Act == Back:
+		m.Trouble = ""
+		m.enter(Consent)
+		return true
+	case e.Act != SetRoute:
+		return false
+	case e.Arg == uint8(RouteB):
+		if m.TriesB.Blocked() {
+			m.Trouble = CodeBBlocked
+			return m.alive()
+		}
+		m.Route = RouteB
+	case e.Arg == uint8(RoutePIN) && m.Profile.PINRoute:
+		if m.TriesPIN.Blocked() {
+			m.Trouble = CodePINBlocked
+			return m.alive()
+		}
+		m.Route = RoutePIN
+	default:
+		return false
+	}
+	m.Trouble = ""
+	m.enter(Credential)
+	return true
+}
+
+func (m *machine) onLastTry(e Customer) bool {
+	switch e.Act {
+	case LastTryYes:
+		m.enter(Reading)
+	case Back:
+		m.enter(Credential)
+	default:
+		return false
+	}
+	return true
+}
+
+func (m *machine) onConfirm(e Customer) bool {
+	switch e.Act {
+	case ConfirmData:
+		m.Confirmed = true
+		m.afterConfirm()
+	case WrongData:
+		m.toStaff(CodeWrongData)
+	default:
+		return false
+	}
+	return true
+}
+
+// afterResult waits for the card to be taken, by its level.
+func (m *machine) afterResult() {
+	if m.Reader == ReaderCard || m.Reader == ReaderMute {
+		m.enter(TakeCard)
+		return
+	}
+	m.enter(Idle)
+}
+
+// onTimeout ends what took too long. Everything of the customer is wiped on the way out.
+func (m *machine) onTimeout() bool {
+	if _, warn := Deadline(m.Phase); warn > 0 && !m.Warned {
+		m.Warned = true
+		m.arm()
+		return true
+	}
+	switch m.Phase {
+	case Language, CaseRef, Consent, PlaceCard, Credential, LastTry, Confirm:
+		m.finish(Decision{Outcome: Cancelled, Reason: CodeTimeUp}, CodeTimeUp)
+	case CardCheck:
+		m.cardFailed(CodeCardMute)
+	case Reading:
+		m.cardFailed(CodeCardMute)
+	case Face:
+		m.Trouble = CodeFaceRetry
+		m.decide()
+	case WaitStaff:
+		m.finish(Decision{Outcome: Referred, Reason: CodeNoStaff}, CodeNoStaff)
+	case Deciding:
+		m.finish(Decision{Outcome: Referred, Reason: CodeStorageFailed}, CodeStorageFailed)
+	case Result:
+		m.afterResult()
+	case TakeCard:
+		m.CardLeft = true
+		m.arm()
+	case OutOfService:
+		m.health()
+		if m.Phase == OutOfService {
+			m.arm()
+		}
+	case Idle:
+		return false
+	}
+	return true
+}

@@ -1,0 +1,363 @@
+package flow
+
+import "madoguchi/daemon/policy"
+
+// On is the machine: the next state, and what must be done. It never blocks, never fails and never forgets a
+// deadline. An event that means nothing here is counted and dropped.
+func On(s State, e Event) (State, []Effect) {
+	m := machine{State: s}
+	if !m.on(e) {
+		m.Dropped++
+	}
+	return m.State, m.effects
+}
+
+type machine struct {
+	State
+	effects []Effect
+}
+
+func (m *machine) do(e Effect) { m.effects = append(m.effects, e) }
+
+// on reports whether the event meant anything.
+func (m *machine) on(e Event) bool {
+	switch e := e.(type) {
+	case ReaderLevel:
+		return m.onReader(e)
+	case CameraLevel:
+		m.Camera = e.Ready
+		return m.onCamera()
+	case StorageLevel:
+		m.Storage = e.Room
+		m.health()
+		return true
+	case Duty:
+		m.State.Duty = e.Staff
+		return true
+	case Customer:
+		return m.onCustomer(e)
+	case Submitted:
+		return m.onSubmitted(e)
+	case Identified:
+		return m.Phase == CardCheck && e.Gen == m.Gen && m.onIdentified(e)
+	case ReadDone:
+		return m.Phase == Reading && e.Gen == m.Gen && m.onRead(e)
+	case FaceDone:
+		return m.Phase == Face && e.Gen == m.Gen && m.onFace(e)
+	case Stored:
+		return m.Phase == Deciding && e.Gen == m.Gen && m.onStored(e)
+	case StaffDecides:
+		return m.Phase == WaitStaff && e.Gen == m.Gen && m.onStaff(e)
+	case StaffRefers:
+		return m.onRefer(e)
+	case HelpAnswered:
+		was := m.StaffCalled
+		m.StaffCalled = false
+		return was
+	case Timeout:
+		return e.Timer == m.Timer && m.Phase != Idle && m.onTimeout()
+	}
+	return false
+}
+
+// enter is the only way into a phase.
+func (m *machine) enter(p Phase) {
+	m.Phase = p
+	m.Gen++
+	m.Warned, m.AskCancel = false, false
+	switch p {
+	case Idle:
+		m.Session, m.Settings = Session{}, Settings{}
+		m.do(Wipe{})
+		m.Timer++
+		m.do(StopTimer{})
+		m.health()
+		return
+	case Result, TakeCard, OutOfService:
+		m.do(Wipe{})
+	case PlaceCard, Credential:
+		m.do(ClearEntry{})
+	case CardCheck:
+		m.do(Identify{Gen: m.Gen})
+	case Reading:
+		m.do(ReadCard{Gen: m.Gen, Route: m.Route})
+	case Face:
+		m.FaceTries++
+		m.do(Capture{Gen: m.Gen})
+	case Deciding:
+		m.do(Store{Gen: m.Gen, Decision: m.Decision})
+	case Language, CaseRef, Consent, LastTry, Confirm, WaitStaff:
+	}
+	m.arm()
+	if p == PlaceCard {
+		m.tryCard()
+	}
+}
+
+// arm sets the deadline of the phase anew.
+func (m *machine) arm() {
+	m.Timer++
+	wait, warn := Deadline(m.Phase)
+	if m.Warned {
+		wait = warn
+	}
+	m.do(SetTimer{Timer: m.Timer, After: wait})
+}
+
+// health moves between idle and out of service, by levels alone.
+func (m *machine) health() {
+	switch {
+	case m.Phase == Idle && m.Reader == ReaderDown:
+		m.outOfService(CodeReaderMissing)
+	case m.Phase == Idle && !m.Storage:
+		m.outOfService(CodeStorageFull)
+	case m.Phase == OutOfService && m.Reader != ReaderDown && m.Storage:
+		m.enter(Idle)
+	case m.Phase == OutOfService:
+		m.Trouble = CodeStorageFull
+		if m.Reader == ReaderDown {
+			m.Trouble = CodeReaderMissing
+		}
+	}
+}
+
+func (m *machine) outOfService(c Code) {
+	m.Session, m.Settings = Session{Trouble: c}, Settings{}
+	m.enter(OutOfService)
+}
+
+func (m *machine) onReader(e ReaderLevel) bool {
+	changed := e.Level != m.Reader || e.Seq != m.CardSeq
+	m.Reader, m.CardSeq = e.Level, e.Seq
+	if e.Level == ReaderDown && needsReader(m.Phase) {
+		m.outOfService(CodeReaderMissing)
+		return true
+	}
+	switch m.Phase {
+	case Idle:
+		m.health()
+		if changed && e.Level == ReaderCard && m.Phase == Idle {
+			m.enter(Language)
+		}
+	case OutOfService:
+		m.health()
+	case PlaceCard:
+		if changed && e.Level != ReaderMute {
+			m.Lift = false
+		}
+		m.tryCard()
+	case CardCheck, Credential, LastTry, Reading:
+		if changed || e.Level != ReaderCard {
+			m.Trouble = CodeCardRemoved
+			m.Lift = false
+			m.enter(PlaceCard)
+		}
+	case TakeCard:
+		if e.Level != ReaderCard && e.Level != ReaderMute {
+			m.enter(Idle)
+		}
+	case Language, CaseRef, Consent, Confirm, Face, WaitStaff, Deciding, Result:
+	}
+	return true
+}
+
+// needsReader lists the phases that cannot go on without a reader. After the reading nobody needs it.
+func needsReader(p Phase) bool {
+	switch p {
+	case Idle, Language, CaseRef, Consent, PlaceCard, CardCheck, Credential, LastTry, Reading:
+		return true
+	case Confirm, Face, WaitStaff, Deciding, Result, TakeCard, OutOfService:
+		return false
+	}
+	return true
+}
+
+// tryCard acts on the level while a card is awaited.
+func (m *machine) tryCard() {
+	switch {
+	case m.Lift:
+	case m.Reader == ReaderCard:
+		m.enter(CardCheck)
+	case m.Reader == ReaderMute:
+		m.Lift = true
+		m.Trouble = CodeCardMute
+	}
+}
+
+func (m *machine) onCamera() bool {
+	if m.Phase == Face && !m.Camera {
+		m.Match, m.Live = policy.NotChecked, policy.NotChecked
+		m.Trouble = CodeCameraMissing
+		m.decide()
+	}
+	return true
+}
+
+func (m *machine) onIdentified(e Identified) bool {
+	m.TriesB, m.TriesPIN = e.TriesB, e.TriesPIN
+	switch {
+	case e.Trouble != "":
+		m.cardFailed(e.Trouble)
+	case e.Expired:
+		m.Expired = true
+		m.Decision = Decision{Outcome: Refused, Reason: CodeCardExpired}
+		m.Trouble = CodeCardExpired
+		m.enter(Deciding)
+	case !e.TriesB.Known || m.Profile.PINRoute && !e.TriesPIN.Known:
+		m.cardFailed(CodeCardUnread) // a counter that is not known is never shown as a number
+	default:
+		m.chooseRoute()
+	}
+	return true
+}
+
+// chooseRoute goes on with a route that is not blocked; with none people decide.
+func (m *machine) chooseRoute() {
+	switch {
+	case m.TriesB.Blocked() && (!m.Profile.PINRoute || m.TriesPIN.Blocked()):
+		m.toStaff(CodeBBlocked)
+		return
+	case m.Route == RouteB && m.TriesB.Blocked():
+		m.Route, m.Trouble = RoutePIN, CodeBBlocked
+	case m.Route == RoutePIN && m.TriesPIN.Blocked():
+		m.Route, m.Trouble = RouteB, CodePINBlocked
+	case m.Trouble == CodeCardRemoved || m.Trouble == CodeCardMute:
+		m.Trouble = ""
+	}
+	m.enter(Credential)
+}
+
+// cardFailed asks for the card again, and for staff after some failures. A failed card must be lifted first.
+func (m *machine) cardFailed(c Code) {
+	m.CardFailures++
+	m.Trouble = c
+	if int(m.CardFailures) >= m.Profile.CardTries {
+		m.toStaff(c)
+		return
+	}
+	m.Lift = m.Reader == ReaderCard || m.Reader == ReaderMute
+	m.enter(PlaceCard)
+}
+
+func (m *machine) onSubmitted(e Submitted) bool {
+	switch {
+	case m.Phase != Credential:
+		return false
+	case e.Trouble != "":
+		m.Trouble = e.Trouble
+		m.enter(Credential)
+	case m.TriesLeft().Blocked() || !m.TriesLeft().Known:
+		m.chooseRoute()
+	case m.TriesLeft().Left == 1:
+		m.enter(LastTry)
+	default:
+		m.enter(Reading)
+	}
+	return true
+}
+
+func (m *machine) onRead(e ReadDone) bool {
+	switch {
+	case e.Trouble == "":
+		m.Read = e.Read
+		m.Trouble = ""
+		m.enter(Confirm)
+	case e.Again:
+		m.Trouble = e.Trouble
+		m.do(ClearEntry{})
+		m.enter(CardCheck)
+	default:
+		m.cardFailed(e.Trouble)
+	}
+	return true
+}
+
+func (m *machine) onFace(e FaceDone) bool {
+	m.Match, m.Live = e.Match, e.Live
+	clean := e.Match == policy.Pass && e.Live == policy.Pass
+	again := int(m.FaceTries) < m.Profile.FaceTries && e.Live != policy.Fail
+	if clean || !again {
+		m.decide()
+		return true
+	}
+	m.Trouble = CodeFaceRetry
+	if e.Match == policy.Fail {
+		m.Trouble = CodeFaceMismatch
+	}
+	m.enter(Face)
+	return true
+}
+
+// afterConfirm goes to the face where it can be compared, else straight to the decision.
+func (m *machine) afterConfirm() {
+	if m.Read.Photo && m.AgreeFace && m.Camera {
+		m.enter(Face)
+		return
+	}
+	if m.Read.Photo && m.AgreeFace {
+		m.Trouble = CodeCameraMissing
+	}
+	m.decide()
+}
+
+// decide applies the rules to the facts.
+func (m *machine) decide() {
+	v, reason := policy.Decide(m.Profile, m.Facts())
+	if v == policy.Accept {
+		m.Decision = Decision{Outcome: Verified, Reason: Code(reason)}
+		m.Trouble = ""
+		m.enter(Deciding)
+		return
+	}
+	m.toStaff(Code(reason))
+}
+
+func (m *machine) toStaff(reason Code) {
+	m.StaffReason = reason
+	m.enter(WaitStaff)
+}
+
+func (m *machine) onStaff(e StaffDecides) bool {
+	if e.Staff == "" || e.Approve && !policy.MayApprove(m.Facts()) {
+		return false
+	}
+	m.Decision = Decision{Outcome: Refused, ByStaff: true, Staff: e.Staff, Reason: e.Reason}
+	m.Trouble = CodeStaffRefused
+	if e.Approve {
+		m.Decision.Outcome = Verified
+		m.Trouble = ""
+	}
+	m.StaffCalled = false
+	m.enter(Deciding)
+	return true
+}
+
+func (m *machine) onRefer(e StaffRefers) bool {
+	switch m.Phase {
+	case Idle, Reading, Deciding, Result, TakeCard, OutOfService:
+		return false
+	case Language, CaseRef, Consent, PlaceCard, CardCheck, Credential, LastTry, Confirm, Face, WaitStaff:
+	}
+	if e.Staff == "" {
+		return false
+	}
+	m.StaffCalled = false
+	m.finish(Decision{Outcome: Referred, ByStaff: true, Staff: e.Staff, Reason: CodeStaffNeeded}, CodeStaffNeeded)
+	return true
+}
+
+func (m *machine) onStored(e Stored) bool {
+	if e.OK {
+		m.enter(Result)
+		return true
+	}
+	// Without a record nothing was verified, whatever was decided.
+	m.finish(Decision{Outcome: Referred, Reason: CodeStorageFailed}, CodeStorageFailed)
+	return true
+}
+
+// finish ends the session with a result that leaves no record.
+func (m *machine) finish(d Decision, trouble Code) {
+	m.Decision, m.Trouble = d, trouble
+	m.enter(Result)
+}

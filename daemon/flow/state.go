@@ -1,0 +1,209 @@
+// Package flow is the kiosk's machine: a pure function On(State, Event) (State, []Effect). It has no clock, no
+// I/O and holds no secret; daemon/session owns its state in one goroutine and carries out its effects. It imports
+// daemon/policy only; daemon/session and daemon/present import it.
+package flow
+
+import "madoguchi/daemon/policy"
+
+// Phase is where the session is.
+type Phase uint8
+
+// The phases.
+const (
+	Idle Phase = iota
+	Language
+	CaseRef
+	Consent
+	PlaceCard
+	CardCheck  // the card is asked what it is and how many tries it has
+	Credential // the customer types; digits are in the session's vault
+	LastTry    // one try is left: the customer must say so
+	Reading    // spends a try; never interrupted
+	Confirm    // what was read is shown
+	Face
+	WaitStaff
+	Deciding // the decision is known; the record is sealed and stored
+	Result
+	TakeCard
+	OutOfService
+)
+
+// Phases lists all phases.
+func Phases() []Phase {
+	return []Phase{
+		Idle, Language, CaseRef, Consent, PlaceCard, CardCheck, Credential, LastTry, Reading, Confirm, Face,
+		WaitStaff, Deciding, Result, TakeCard, OutOfService,
+	}
+}
+
+// String names the phase for logs, staff and the state diagram.
+func (p Phase) String() string {
+	return [...]string{
+		"idle", "language", "case-reference", "consent", "place-card", "card-check", "credential", "last-try",
+		"reading", "confirm", "face", "wait-staff", "deciding", "result", "take-card", "out-of-service",
+	}[p]
+}
+
+// Level is what the reader sees, as a level and never an edge.
+type Level uint8
+
+// The levels.
+const (
+	ReaderDown Level = iota // no service or no reader
+	ReaderEmpty
+	ReaderMute // something that does not answer
+	ReaderCard
+)
+
+// Route is how the card is opened.
+type Route uint8
+
+// The routes.
+const (
+	RouteB   Route = iota // 照合番号B
+	RoutePIN              // 4-digit PIN: attributes only
+)
+
+// Case is how the session is tied to the operator's case (duty 21).
+type Case uint8
+
+// The cases. CaseNone is none on purpose.
+const (
+	CaseUnset Case = iota
+	CaseNumber
+	CaseNone
+)
+
+// Tries is the state of a counter as the card gave it at the last check.
+type Tries struct {
+	Left  int8
+	Known bool
+}
+
+// Blocked is true when the card said that no try is left.
+func (t Tries) Blocked() bool { return t.Known && t.Left == 0 }
+
+// Code is a stable trouble code; the texts are in ui/i18n. Empty means no trouble.
+type Code string
+
+// The codes the machine itself uses.
+const (
+	CodeCardRemoved   Code = "card-removed"
+	CodeCardMute      Code = "card-mute"
+	CodeCardExpired   Code = "card-expired"
+	CodeCardUnread    Code = "card-unreadable"
+	CodeBBlocked      Code = "number-b-blocked"
+	CodePINBlocked    Code = "pin-blocked"
+	CodeReaderMissing Code = "reader-missing"
+	CodeCameraMissing Code = "camera-missing"
+	CodeFaceMismatch  Code = "face-mismatch"
+	CodeFaceRetry     Code = "face-not-checked"
+	CodeStorageFull   Code = "storage-full"
+	CodeStorageFailed Code = "storage-failed"
+	CodeNoStaff       Code = "no-staff"
+	CodeStaffRefused  Code = "staff-refused"
+	CodeStaffNeeded   Code = "staff-needed"
+	CodeWrongData     Code = "wrong-data"
+	CodeConsent       Code = "consent-needed"
+	CodeTimeUp        Code = "time-up"
+	CodeTimeout       Code = "timeout"
+)
+
+// Outcome is how a session ends.
+type Outcome uint8
+
+// The outcomes.
+const (
+	NoOutcome Outcome = iota
+	Verified
+	Refused
+	Referred // staff go on at the counter; nothing was decided here
+	Cancelled
+)
+
+// Decision is who decided what, and why.
+type Decision struct {
+	Outcome Outcome
+	ByStaff bool
+	Staff   string // staff id
+	Reason  Code   // machine: trouble code; staff: their reason code
+}
+
+// Settings are the customer's choices of presentation.
+type Settings struct{ Lang, Size, Contrast uint8 }
+
+// Read is what a successful reading established.
+type Read struct {
+	Done  bool
+	Photo bool
+	Minor bool
+	Proof policy.Check
+}
+
+// Session is everything that belongs to one customer and is dropped with them. It holds no personal data.
+type Session struct {
+	Case          Case
+	AgreeIdentity bool
+	AgreeFace     bool
+	Route         Route
+	Lift          bool // the card must be lifted before it is tried again
+	Expired       bool
+	TriesB        Tries
+	TriesPIN      Tries
+	CardFailures  uint8
+	Read          Read
+	Confirmed     bool
+	FaceDeclined  bool
+	FaceTries     uint8
+	Match, Live   policy.Check
+	StaffReason   Code // why people decide
+	Decision      Decision
+	Trouble       Code
+	StaffCalled   bool
+	AskCancel     bool
+	Warned        bool // the question "more time?" is open
+	CardLeft      bool // alarm: the card still lies there
+}
+
+// State is the whole machine. It is comparable.
+type State struct {
+	Profile policy.Profile
+
+	Phase   Phase
+	Gen     uint32 // grows at each entry of a phase; results carry the one that asked for them
+	Timer   uint32 // the only deadline that counts
+	Dropped uint32 // events that meant nothing where they came
+
+	Reader  Level
+	CardSeq uint64
+	Camera  bool
+	Storage bool
+	Duty    string // staff id on duty, empty when nobody is signed in
+
+	Settings Settings
+	Session
+}
+
+// New is the machine at start: out of service until the devices have reported.
+func New(p policy.Profile) (State, []Effect) {
+	m := machine{State: State{Profile: p}}
+	m.outOfService(CodeReaderMissing)
+	return m.State, m.effects
+}
+
+// Facts is what the session established, for the rules.
+func (s State) Facts() policy.Facts {
+	return policy.Facts{
+		Read: s.Read.Done, Photo: s.Read.Photo, Confirmed: s.Confirmed, Minor: s.Read.Minor,
+		FaceConsent: s.AgreeFace, FaceDeclined: s.FaceDeclined, Proof: s.Read.Proof, Match: s.Match,
+		Live: s.Live, StaffOnDuty: s.Duty != "",
+	}
+}
+
+// TriesLeft is the counter of the route in use.
+func (s State) TriesLeft() Tries {
+	if s.Route == RoutePIN {
+		return s.TriesPIN
+	}
+	return s.TriesB
+}

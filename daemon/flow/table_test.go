@@ -1,0 +1,160 @@
+package flow_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"madoguchi/daemon/flow"
+	"madoguchi/daemon/policy"
+)
+
+const anyTime = time.Duration(-1)
+
+// in makes a state in a phase, with levels as on a good day.
+func in(p flow.Phase, change ...func(*flow.State)) flow.State {
+	s := flow.State{
+		Profile: profile(), Phase: p, Gen: 7, Timer: 70, Reader: flow.ReaderCard, CardSeq: 3, Camera: true,
+		Storage: true, Duty: "s1",
+	}
+	s.AgreeIdentity, s.AgreeFace = true, true
+	s.TriesB, s.TriesPIN = flow.Tries{Left: 10, Known: true}, flow.Tries{Left: 3, Known: true}
+	for _, c := range change {
+		c(&s)
+	}
+	return s
+}
+
+func read(s *flow.State) {
+	s.Read = flow.Read{Done: true, Photo: true, Proof: policy.Pass}
+	s.Confirmed = true
+}
+
+func bLeft(n int8) func(*flow.State) {
+	return func(s *flow.State) { s.TriesB = flow.Tries{Left: n, Known: true} }
+}
+
+func timer(n uint32) flow.Effect { return flow.SetTimer{Timer: n, After: anyTime} }
+
+// The decisive transitions, by hand: from, event, to, effects (deadlines are held by TestDeadlines).
+func TestDecisiveTransitions(t *testing.T) {
+	seven := uint32(7)
+	verified := flow.Decision{Outcome: flow.Verified}
+	approved := flow.Decision{Outcome: flow.Verified, ByStaff: true, Staff: "s1", Reason: "photo-same-person"}
+	refused := flow.Decision{Outcome: flow.Refused, ByStaff: true, Staff: "s1", Reason: "other-person"}
+	expired := flow.Decision{Outcome: flow.Refused, Reason: "card-expired"}
+	tests := []struct {
+		name    string
+		from    flow.State
+		event   flow.Event
+		to      flow.Phase
+		trouble flow.Code
+		reason  flow.Code
+		effects []flow.Effect
+	}{
+		{"touch-starts", in(flow.Idle), flow.Customer{Act: flow.Start}, flow.Language, "", "", []flow.Effect{timer(71)}},
+		{"card-starts", in(flow.Idle, func(s *flow.State) { s.Reader = flow.ReaderEmpty }), flow.ReaderLevel{Level: flow.ReaderCard, Seq: 4}, flow.Language, "", "", []flow.Effect{timer(71)}},
+		{"reader-lost-at-idle", in(flow.Idle), flow.ReaderLevel{}, flow.OutOfService, "reader-missing", "", []flow.Effect{flow.Wipe{}, timer(71)}},
+		{"disk-full-at-idle", in(flow.Idle), flow.StorageLevel{}, flow.OutOfService, "storage-full", "", []flow.Effect{flow.Wipe{}, timer(71)}},
+		{"no-consent-no-card", in(flow.Consent, func(s *flow.State) { s.AgreeIdentity = false }), flow.Customer{Act: flow.Next}, flow.Consent, "consent-needed", "", []flow.Effect{timer(71)}},
+		{"card-already-there", in(flow.Consent), flow.Customer{Act: flow.Next}, flow.CardCheck, "", "", []flow.Effect{flow.ClearEntry{}, timer(71), flow.Identify{Gen: 9}, timer(72)}},
+		{"card-expired", in(flow.CardCheck), flow.Identified{Gen: 7, Expired: true}, flow.Deciding, "card-expired", "", []flow.Effect{flow.Store{Gen: 8, Decision: expired}, timer(71)}},
+		{"unknown-counter", in(flow.CardCheck), flow.Identified{Gen: 7, TriesPIN: flow.Tries{Left: 3, Known: true}}, flow.PlaceCard, "card-unreadable", "", []flow.Effect{flow.ClearEntry{}, timer(71)}},
+		{"b-blocked-offers-pin", in(flow.CardCheck), flow.Identified{Gen: 7, TriesB: flow.Tries{Known: true}, TriesPIN: flow.Tries{Left: 3, Known: true}}, flow.Credential, "number-b-blocked", "", []flow.Effect{flow.ClearEntry{}, timer(71)}},
+		{"both-blocked", in(flow.CardCheck), flow.Identified{Gen: 7, TriesB: flow.Tries{Known: true}, TriesPIN: flow.Tries{Known: true}}, flow.WaitStaff, "", "number-b-blocked", []flow.Effect{timer(71)}},
+		{"format-costs-nothing", in(flow.Credential), flow.Submitted{Trouble: "number-b-format"}, flow.Credential, "number-b-format", "", []flow.Effect{flow.ClearEntry{}, timer(71)}},
+		{"submit-reads", in(flow.Credential), flow.Submitted{}, flow.Reading, "", "", []flow.Effect{flow.ReadCard{Gen: 8, Route: flow.RouteB}, timer(71)}},
+		{"last-try-asks", in(flow.Credential, bLeft(1)), flow.Submitted{}, flow.LastTry, "", "", []flow.Effect{timer(71)}},
+		{"last-try-yes", in(flow.LastTry, bLeft(1)), flow.Customer{Act: flow.LastTryYes}, flow.Reading, "", "", []flow.Effect{flow.ReadCard{Gen: 8, Route: flow.RouteB}, timer(71)}},
+		{"removed-while-typing", in(flow.Credential), flow.ReaderLevel{Level: flow.ReaderEmpty, Seq: 4}, flow.PlaceCard, "card-removed", "", []flow.Effect{flow.ClearEntry{}, timer(71)}},
+		{"swapped-while-typing", in(flow.Credential), flow.ReaderLevel{Level: flow.ReaderCard, Seq: 5}, flow.CardCheck, "card-removed", "", []flow.Effect{flow.ClearEntry{}, timer(71), flow.Identify{Gen: 9}, timer(72)}},
+		{"wrong-number-asks-the-card", in(flow.Reading), flow.ReadDone{Gen: 7, Trouble: "number-b-wrong", Again: true}, flow.CardCheck, "number-b-wrong", "", []flow.Effect{flow.ClearEntry{}, flow.Identify{Gen: 8}, timer(71)}},
+		{"unreadable-must-be-lifted", in(flow.Reading), flow.ReadDone{Gen: 7, Trouble: "card-unreadable"}, flow.PlaceCard, "card-unreadable", "", []flow.Effect{flow.ClearEntry{}, timer(71)}},
+		{"unreadable-twice", in(flow.Reading, func(s *flow.State) { s.CardFailures = 1 }), flow.ReadDone{Gen: 7, Trouble: "card-unreadable"}, flow.WaitStaff, "card-unreadable", "card-unreadable", []flow.Effect{timer(71)}},
+		{"no-cancel-while-reading", in(flow.Reading, func(s *flow.State) { s.AskCancel = true }), flow.Customer{Act: flow.CancelYes}, flow.Reading, "", "", nil},
+		{"data-is-wrong", in(flow.Confirm), flow.Customer{Act: flow.WrongData}, flow.WaitStaff, "", "wrong-data", []flow.Effect{timer(71)}},
+		{"confirm-films", in(flow.Confirm, read), flow.Customer{Act: flow.ConfirmData}, flow.Face, "", "", []flow.Effect{flow.Capture{Gen: 8}, timer(71)}},
+		{"no-camera", in(flow.Confirm, read, func(s *flow.State) { s.Camera = false }), flow.Customer{Act: flow.ConfirmData}, flow.WaitStaff, "camera-missing", "face-not-checked", []flow.Effect{timer(71)}},
+		{"no-face-consent", in(flow.Confirm, read, func(s *flow.State) { s.AgreeFace = false }), flow.Customer{Act: flow.ConfirmData}, flow.WaitStaff, "", "face-not-checked", []flow.Effect{timer(71)}},
+		{"face-declined", in(flow.Face, read), flow.Customer{Act: flow.SkipFace}, flow.WaitStaff, "", "face-not-checked", []flow.Effect{timer(71)}},
+		{"machine-accepts", in(flow.Face, read), flow.FaceDone{Gen: 7, Match: policy.Pass, Live: policy.Pass}, flow.Deciding, "", "", []flow.Effect{flow.Store{Gen: 8, Decision: verified}, timer(71)}},
+		{"nobody-on-duty", in(flow.Face, read, func(s *flow.State) { s.Duty = "" }), flow.FaceDone{Gen: 7, Match: policy.Pass, Live: policy.Pass}, flow.WaitStaff, "", "no-staff", []flow.Effect{timer(71)}},
+		{"not-checked-never-passes", in(flow.Face, read, func(s *flow.State) { s.FaceTries = 2 }), flow.FaceDone{Gen: 7}, flow.WaitStaff, "", "face-not-checked", []flow.Effect{timer(71)}},
+		{"mismatch-once-more", in(flow.Face, read, func(s *flow.State) { s.FaceTries = 1 }), flow.FaceDone{Gen: 7, Match: policy.Fail, Live: policy.Pass}, flow.Face, "face-mismatch", "", []flow.Effect{flow.Capture{Gen: 8}, timer(71)}},
+		{"mismatch-goes-to-staff", in(flow.Face, read, func(s *flow.State) { s.FaceTries = 2 }), flow.FaceDone{Gen: 7, Match: policy.Fail, Live: policy.Pass}, flow.WaitStaff, "", "face-mismatch", []flow.Effect{timer(71)}},
+		{"attack-is-not-retried", in(flow.Face, read, func(s *flow.State) { s.FaceTries = 1 }), flow.FaceDone{Gen: 7, Match: policy.Pass, Live: policy.Fail}, flow.WaitStaff, "", "face-attack", []flow.Effect{timer(71)}},
+		{"stale-face", in(flow.Face, read), flow.FaceDone{Gen: 6, Match: policy.Pass, Live: policy.Pass}, flow.Face, "", "", nil},
+		{"staff-approve", in(flow.WaitStaff, read), flow.StaffDecides{Gen: 7, Approve: true, Staff: "s1", Reason: "photo-same-person"}, flow.Deciding, "", "", []flow.Effect{flow.Store{Gen: 8, Decision: approved}, timer(71)}},
+		{"staff-refuse", in(flow.WaitStaff, read), flow.StaffDecides{Gen: 7, Staff: "s1", Reason: "other-person"}, flow.Deciding, "staff-refused", "", []flow.Effect{flow.Store{Gen: 8, Decision: refused}, timer(71)}},
+		{"nothing-read-nothing-approved", in(flow.WaitStaff), flow.StaffDecides{Gen: 7, Approve: true, Staff: "s1", Reason: "photo-same-person"}, flow.WaitStaff, "", "", nil},
+		{"forged-is-not-approved", in(flow.WaitStaff, read, func(s *flow.State) { s.Read.Proof = policy.Fail }), flow.StaffDecides{Gen: 7, Approve: true, Staff: "s1", Reason: "photo-same-person"}, flow.WaitStaff, "", "", nil},
+		{"decision-without-a-name", in(flow.WaitStaff, read), flow.StaffDecides{Gen: 7, Approve: true}, flow.WaitStaff, "", "", nil},
+		{"staff-never-come", in(flow.WaitStaff, read), flow.Timeout{Timer: 70}, flow.Result, "no-staff", "", []flow.Effect{flow.Wipe{}, timer(71)}},
+		{"stored", in(flow.Deciding), flow.Stored{Gen: seven, OK: true}, flow.Result, "", "", []flow.Effect{flow.Wipe{}, timer(71)}},
+		{"not-stored-not-verified", in(flow.Deciding, func(s *flow.State) { s.Decision = verified }), flow.Stored{Gen: 7}, flow.Result, "storage-failed", "", []flow.Effect{flow.Wipe{}, timer(71)}},
+		{"card-still-there", in(flow.Result), flow.Customer{Act: flow.Done}, flow.TakeCard, "", "", []flow.Effect{flow.Wipe{}, timer(71)}},
+		{"card-left-alarm", in(flow.TakeCard), flow.Timeout{Timer: 70}, flow.TakeCard, "", "", []flow.Effect{timer(71)}},
+		{"card-taken", in(flow.TakeCard), flow.ReaderLevel{Level: flow.ReaderEmpty, Seq: 4}, flow.Idle, "", "", []flow.Effect{flow.Wipe{}, flow.StopTimer{}}},
+		{"walked-away-asks", in(flow.Confirm, read), flow.Timeout{Timer: 70}, flow.Confirm, "", "", []flow.Effect{timer(71)}},
+		{"walked-away", in(flow.Confirm, read, func(s *flow.State) { s.Warned = true }), flow.Timeout{Timer: 70}, flow.Result, "time-up", "", []flow.Effect{flow.Wipe{}, timer(71)}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, effects := flow.On(tt.from, tt.event)
+			for i, e := range effects {
+				if set, ok := e.(flow.SetTimer); ok {
+					effects[i] = flow.SetTimer{Timer: set.Timer, After: anyTime}
+				}
+			}
+			if got.Phase != tt.to || got.Trouble != tt.trouble || got.StaffReason != tt.reason {
+				t.Errorf("got %v %q %q, want %v %q %q", got.Phase, got.Trouble, got.StaffReason, tt.to, tt.trouble, tt.reason)
+			}
+			if diff := cmp.Diff(tt.effects, effects); diff != "" {
+				t.Errorf("effects (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// The outcome of the two ends that leave no record.
+func TestEndsWithoutRecord(t *testing.T) {
+	s, _ := flow.On(in(flow.Deciding, func(s *flow.State) { s.Decision.Outcome = flow.Verified }), flow.Stored{Gen: 7})
+	if s.Decision.Outcome != flow.Referred {
+		t.Errorf("got outcome %v without a record, want referred", s.Decision.Outcome)
+	}
+	s, _ = flow.On(in(flow.TakeCard), flow.Timeout{Timer: 70})
+	if !s.CardLeft {
+		t.Error("a card left behind raises no alarm")
+	}
+}
+
+func TestSettings(t *testing.T) {
+	s := in(flow.Consent)
+	for _, c := range []flow.Customer{{Act: flow.SetSize, Arg: 9}, {Act: flow.SetContrast, Arg: 1}, {Act: flow.SetLanguage, Arg: 1}} {
+		s, _ = flow.On(s, c)
+	}
+	if got, want := s.Settings, (flow.Settings{Lang: 1, Size: 2, Contrast: 1}); got != want {
+		t.Fatalf("got %+v, want %+v", got, want)
+	}
+	s.Phase = flow.TakeCard
+	s, _ = flow.On(s, flow.ReaderLevel{Level: flow.ReaderEmpty, Seq: 9})
+	if s.Settings != (flow.Settings{}) {
+		t.Fatal("the next customer inherits the settings")
+	}
+}
+
+func TestDeadlines(t *testing.T) {
+	want := map[flow.Phase][2]time.Duration{
+		flow.Language: {60, 20}, flow.CaseRef: {60, 20}, flow.Consent: {120, 20}, flow.PlaceCard: {60, 20},
+		flow.CardCheck: {20, 0}, flow.Credential: {120, 20}, flow.LastTry: {60, 20}, flow.Reading: {40, 0},
+		flow.Confirm: {120, 20}, flow.Face: {45, 0}, flow.WaitStaff: {600, 0}, flow.Deciding: {30, 0},
+		flow.Result: {20, 0}, flow.TakeCard: {30, 0}, flow.OutOfService: {30, 0},
+	}
+	for p, w := range want {
+		wait, warn := flow.Deadline(p)
+		if wait != w[0]*time.Second || warn != w[1]*time.Second {
+			t.Errorf("%v: got %v, %v, want %v, %v seconds", p, wait, warn, w[0], w[1])
+		}
+	}
+}

@@ -1,0 +1,271 @@
+package flow_test
+
+import (
+	"testing"
+
+	"madoguchi/daemon/flow"
+	"madoguchi/daemon/policy"
+)
+
+func profile() policy.Profile {
+	return policy.Profile{
+		ID: "walk", Channel: policy.Attended, MachineMayDecide: true, PINRoute: true,
+		FaceTries: 2, CardTries: 2, MinorAge: 15,
+	}
+}
+
+// events gives, for a state, every event that could come: fresh and stale.
+func events(s flow.State) []flow.Event {
+	var all []flow.Event
+	for _, a := range flow.Acts() {
+		switch a {
+		case flow.SetLanguage, flow.Tick, flow.SetRoute:
+			all = append(all, flow.Customer{Act: a}, flow.Customer{Act: a, Arg: 1})
+		case flow.SetSize, flow.SetContrast: // pure decoration: TestSettings
+		default:
+			all = append(all, flow.Customer{Act: a})
+		}
+	}
+	for _, l := range []flow.Level{flow.ReaderDown, flow.ReaderEmpty, flow.ReaderMute, flow.ReaderCard} {
+		all = append(all, flow.ReaderLevel{Level: l, Seq: s.CardSeq}, flow.ReaderLevel{Level: l, Seq: s.CardSeq + 1})
+	}
+	all = append(
+		all,
+		flow.CameraLevel{Ready: true}, flow.CameraLevel{}, flow.StorageLevel{Room: true}, flow.StorageLevel{},
+		flow.Duty{Staff: "s1"}, flow.Duty{}, flow.Submitted{}, flow.Submitted{Trouble: "number-b-format"},
+		flow.StaffRefers{Staff: "s1"}, flow.StaffRefers{}, flow.HelpAnswered{},
+		flow.Timeout{Timer: s.Timer}, flow.Timeout{Timer: s.Timer - 1},
+	)
+	tries := []flow.Tries{{}, {Left: 0, Known: true}, {Left: 1, Known: true}, {Left: 3, Known: true}}
+	for _, gen := range []uint32{s.Gen, s.Gen - 1} {
+		all = append(all, flow.Identified{Gen: gen, Trouble: "card-not-my-number"}, flow.Identified{Gen: gen, Expired: true})
+		for _, b := range tries {
+			for _, pin := range tries {
+				all = append(all, flow.Identified{Gen: gen, TriesB: b, TriesPIN: pin})
+			}
+		}
+		for _, c := range []policy.Check{policy.NotChecked, policy.Pass, policy.Unsure, policy.Fail} {
+			all = append(all, flow.ReadDone{Gen: gen, Read: flow.Read{Done: true, Photo: true, Proof: c}})
+			all = append(all, flow.FaceDone{Gen: gen, Match: c, Live: policy.Pass}, flow.FaceDone{Gen: gen, Match: policy.Pass, Live: c})
+		}
+		all = append(
+			all,
+			flow.ReadDone{Gen: gen, Read: flow.Read{Done: true, Minor: true, Proof: policy.Pass}},
+			flow.ReadDone{Gen: gen, Trouble: "number-b-wrong", Again: true},
+			flow.ReadDone{Gen: gen, Trouble: "card-unreadable"},
+			flow.Stored{Gen: gen, OK: true}, flow.Stored{Gen: gen},
+			flow.StaffDecides{Gen: gen, Approve: true, Staff: "s1", Reason: "photo-same-person"},
+			flow.StaffDecides{Gen: gen, Approve: true},
+			flow.StaffDecides{Gen: gen, Staff: "s1", Reason: "other-person"},
+		)
+	}
+	return all
+}
+
+// key forgets what only counts or decorates, and what the phases ahead ask anew. TestSettings and the literal
+// table hold those.
+func key(s flow.State) flow.State {
+	s.Gen, s.Timer, s.Dropped, s.CardSeq = 0, 0, 0, 0
+	s.StaffCalled, s.Trouble, s.StaffReason = false, "", ""
+	s.Settings.Lang = 0
+	switch s.Phase {
+	case flow.Credential, flow.LastTry, flow.Reading:
+	default:
+		s.TriesB, s.TriesPIN = flow.Tries{}, flow.Tries{}
+	}
+	switch s.Phase {
+	case flow.Result, flow.TakeCard, flow.OutOfService:
+		s.Session = flow.Session{CardLeft: s.CardLeft, AskCancel: s.AskCancel, Warned: s.Warned, Decision: s.Decision}
+	}
+	return s
+}
+
+type walker struct {
+	t     *testing.T
+	edges int
+}
+
+func has[E flow.Effect](effects []flow.Effect) (found E, n int) {
+	for _, e := range effects {
+		if e, ok := e.(E); ok {
+			found = e
+			n++
+		}
+	}
+	return found, n
+}
+
+// check holds the invariants of one edge. They are literal: nothing here asks the machine's own functions.
+func (w *walker) check(s flow.State, e flow.Event, next flow.State, effects []flow.Effect) {
+	fail := func(why string) {
+		w.t.Helper()
+		w.t.Fatalf("%s\nfrom %v %+v\nevent %T %+v\nto %v %+v\neffects %#v", why, s.Phase, s, e, e, next.Phase, next, effects)
+	}
+	if next.Phase == flow.PlaceCard && next.Reader == flow.ReaderCard && !next.Lift {
+		fail("waits for a card that lies there")
+	}
+	if next.Phase == flow.Idle && (next.Session != flow.Session{} || next.Settings != flow.Settings{}) {
+		fail("idle remembers the last customer")
+	}
+	if next.Phase == flow.Idle && (next.Reader == flow.ReaderDown || !next.Storage) {
+		fail("idle while a customer could not be served")
+	}
+	w.checkTimer(s, next, effects, fail)
+	w.checkSpending(s, e, effects, fail)
+	w.checkDecision(s, e, next, effects, fail)
+	if next.Phase != s.Phase {
+		switch next.Phase {
+		case flow.Idle, flow.Result, flow.TakeCard, flow.OutOfService:
+			if _, n := has[flow.Wipe](effects); n == 0 {
+				fail("the end does not wipe")
+			}
+		case flow.Credential:
+			if _, n := has[flow.ClearEntry](effects); n == 0 {
+				fail("an old entry survives")
+			}
+		}
+	}
+	if stale(s, e) && (next.Phase != s.Phase || len(effects) > 0 || next.Dropped != s.Dropped+1) {
+		fail("a stale result did something")
+	}
+}
+
+func stale(s flow.State, e flow.Event) bool {
+	switch e := e.(type) {
+	case flow.Identified:
+		return e.Gen != s.Gen
+	case flow.ReadDone:
+		return e.Gen != s.Gen
+	case flow.FaceDone:
+		return e.Gen != s.Gen
+	case flow.Stored:
+		return e.Gen != s.Gen
+	case flow.StaffDecides:
+		return e.Gen != s.Gen
+	case flow.Timeout:
+		return e.Timer != s.Timer
+	}
+	return false
+}
+
+func (w *walker) checkTimer(s, next flow.State, effects []flow.Effect, fail func(string)) {
+	if next.Gen != s.Gen && next.Timer == s.Timer {
+		fail("a phase was entered on the deadline of another")
+	}
+	if next.Timer == s.Timer {
+		return
+	}
+	var last flow.Effect
+	for _, e := range effects {
+		switch e.(type) {
+		case flow.SetTimer, flow.StopTimer:
+			last = e
+		}
+	}
+	set, armed := last.(flow.SetTimer)
+	switch {
+	case next.Phase == flow.Idle && armed:
+		fail("idle has a deadline")
+	case next.Phase != flow.Idle && (!armed || set.Timer != next.Timer || set.After <= 0):
+		fail("a phase without a deadline")
+	}
+}
+
+func (w *walker) checkSpending(s flow.State, e flow.Event, effects []flow.Effect, fail func(string)) {
+	if _, n := has[flow.ReadCard](effects); n == 0 {
+		return
+	} else if n > 1 {
+		fail("two tries are spent at once")
+	}
+	left := s.TriesB
+	if s.Route == flow.RoutePIN {
+		left = s.TriesPIN
+	}
+	if s.Reader != flow.ReaderCard {
+		fail("a try is spent without a card")
+	}
+	if sub, ok := e.(flow.Submitted); ok {
+		if s.Phase != flow.Credential || sub.Trouble != "" || !left.Known || left.Left < 2 {
+			fail("a try is spent that must not be")
+		}
+		return
+	}
+	if e != (flow.Customer{Act: flow.LastTryYes}) || s.Phase != flow.LastTry || left.Left != 1 {
+		fail("a try is spent without the customer's word")
+	}
+}
+
+func (w *walker) checkDecision(s flow.State, e flow.Event, next flow.State, effects []flow.Effect, fail func(string)) {
+	store, n := has[flow.Store](effects)
+	if n > 0 && store.Decision.Outcome != flow.Verified && store.Decision.Outcome != flow.Refused {
+		fail("a session without a decision is stored")
+	}
+	if next.Decision.Outcome == flow.Verified && next.Decision != s.Decision {
+		ok := next.Read.Done && next.Confirmed && next.Read.Proof != policy.Fail && n == 1
+		if next.Decision.ByStaff {
+			d, isStaff := e.(flow.StaffDecides)
+			ok = ok && isStaff && d.Approve && next.Decision.Staff == "s1"
+		} else {
+			ok = ok && next.Read.Photo && next.Read.Proof == policy.Pass && next.Match == policy.Pass &&
+				next.Live == policy.Pass && next.AgreeFace && !next.FaceDeclined && !next.Read.Minor && next.Duty == "s1"
+		}
+		if !ok {
+			fail("verified without its grounds")
+		}
+	}
+	if d, ok := e.(flow.StaffDecides); ok && !d.Approve && next.Decision != s.Decision && next.Decision.Outcome == flow.Verified {
+		fail("a refusal verifies")
+	}
+	if _, entered := has[flow.Wipe](effects); s.Phase == flow.Deciding && next.Phase == flow.Result && entered > 0 {
+		if st, ok := e.(flow.Stored); ok && !st.OK && next.Decision.Outcome != flow.Referred {
+			fail("an outcome without a record")
+		}
+	}
+}
+
+func TestWalkAllReachableStates(t *testing.T) {
+	w := &walker{t: t}
+	start, effects := flow.New(profile())
+	if set, n := has[flow.SetTimer](effects); n != 1 || set.Timer != start.Timer {
+		t.Fatal("the machine starts without a deadline")
+	}
+	seen := map[flow.State]bool{key(start): true}
+	phases := map[flow.Phase]int{}
+	queue := []flow.State{start}
+	for len(queue) > 0 {
+		s := queue[len(queue)-1]
+		queue = queue[:len(queue)-1]
+		phases[s.Phase]++
+		endsByTimeAlone(t, s)
+		for _, e := range events(s) {
+			next, effects := flow.On(s, e)
+			w.edges++
+			w.check(s, e, next, effects)
+			if k := key(next); !seen[k] {
+				seen[k] = true
+				queue = append(queue, next)
+			}
+		}
+	}
+	for _, p := range flow.Phases() {
+		if phases[p] == 0 {
+			t.Errorf("phase %v is never reached", p)
+		}
+	}
+	t.Logf("%d states, %d edges", len(seen), w.edges)
+}
+
+// endsByTimeAlone: if nobody does anything more, every session ends: at idle, at the card-left alarm, or out of
+// service because a device is down.
+func endsByTimeAlone(t *testing.T, s flow.State) {
+	t.Helper()
+	for range 12 {
+		switch {
+		case s.Phase == flow.Idle, s.Phase == flow.TakeCard && s.CardLeft,
+			s.Phase == flow.OutOfService && (s.Reader == flow.ReaderDown || !s.Storage):
+			return
+		}
+		s, _ = flow.On(s, flow.Timeout{Timer: s.Timer})
+	}
+	t.Fatalf("time alone does not end %v: %+v", s.Phase, s)
+}
