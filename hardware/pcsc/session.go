@@ -1,0 +1,140 @@
+package pcsc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"madoguchi/hardware/apdu"
+	"madoguchi/hardware/reader"
+)
+
+// closeGrace is how long Close waits for a command that was given up.
+const closeGrace = time.Second
+
+// session implements reader.Session on a context of its own.
+type session struct {
+	reader  *Reader
+	pc      pcscContext
+	h       handle
+	pending *call[[]byte] // a command that was given up; nothing can be sent any more
+	closed  bool
+	healthy bool // every command brought a status word
+}
+
+var _ reader.Session = (*session)(nil)
+
+// Transmit implements reader.Session. A command that is given up, by ctx or by Options.TransmitLimit, ends with
+// ErrTimeout (and with ctx.Err() too), and so do all commands after it. After another error the session may be
+// tried again: a reader that refuses one large command often goes on with short ones. But it is not healthy any
+// more and will be closed without powering the card off, so open a new one before a PIN is verified.
+//
+// Extended commands on a T=0 connection are answered with status 6700 here, as ISO 7816-4 has it for lengths that
+// cannot be: T=0 has no extended form, and at least one driver hangs for minutes on it.
+func (s *session) Transmit(ctx context.Context, command []byte) ([]byte, error) {
+	switch {
+	case s.closed:
+		return nil, reader.ErrClosed
+	case s.pending != nil:
+		return nil, reader.ErrTimeout
+	case len(command) < 4:
+		return nil, ErrCommand
+	case s.h.protocol() == protocolNone:
+		return nil, reader.ErrTimeout
+	case s.h.protocol() == protocolT0 && apdu.IsExtended(command):
+		return []byte{0x67, 0x00}, nil
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	own := append([]byte(nil), command...)
+	sent := begin(func() ([]byte, error) {
+		defer clear(own) // it may hold a PIN
+		return s.h.transmit(own)
+	})
+	timer := time.NewTimer(s.reader.opt.TransmitLimit)
+	defer timer.Stop()
+	select {
+	case res := <-sent.done:
+		return s.take(res)
+	case <-timer.C:
+		s.giveUp(sent)
+		return nil, reader.ErrTimeout
+	case <-ctx.Done():
+		s.giveUp(sent)
+		return nil, fmt.Errorf("%w: %w", reader.ErrTimeout, ctx.Err())
+	}
+}
+
+// giveUp leaves a command that does not return to itself.
+func (s *session) giveUp(sent *call[[]byte]) {
+	s.pending = sent
+	s.reader.abandoned.Add(1)
+}
+
+// take judges what the library returned. vpcd reports a card that was pulled as success without a single byte.
+func (s *session) take(res result[[]byte]) ([]byte, error) {
+	switch {
+	case res.err != nil:
+		s.healthy = false
+		return nil, transmitError(res.err)
+	case len(res.value) < 2:
+		s.healthy = false
+		return nil, reader.ErrCardLost
+	}
+	return res.value, nil
+}
+
+// Close implements reader.Session. A healthy card is powered off, which clears its verified PINs; after an error
+// it is left alone, because a reset then can wedge the reader. When a command still hangs, Close returns
+// ErrTimeout and the card is given back as soon as the command returns.
+func (s *session) Close() error {
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	if s.pending != nil && !s.settle() {
+		return reader.ErrTimeout
+	}
+	pc, h, unpower := s.pc, s.h, s.healthy
+	_, err := await(context.Background(), s.reader, callLimit, func() (struct{}, error) {
+		err := h.disconnect(unpower)
+		pc.release()
+		return struct{}{}, err
+	}, func(struct{}, error) {})
+	if err == nil || !unpower || errors.Is(err, codeRemoved) || errors.Is(err, codeNoCard) {
+		return nil // a card that is gone is powered off
+	}
+	return transmitError(err)
+}
+
+// settle gives a command that was given up a last chance to end; else the goroutine that runs it gives the card
+// back when it can.
+func (s *session) settle() bool {
+	timer := time.NewTimer(closeGrace)
+	defer timer.Stop()
+	select {
+	case res := <-s.pending.done:
+		return s.late(res)
+	case <-timer.C:
+	}
+	pc, h, r := s.pc, s.h, s.reader
+	if s.pending.abandon(func(value []byte, _ error) {
+		clear(value)
+		_ = h.disconnect(false)
+		pc.release()
+		r.abandoned.Add(-1)
+	}) {
+		return false
+	}
+	return s.late(<-s.pending.done)
+}
+
+// late takes a result that nobody wants any more, to know how to close.
+func (s *session) late(res result[[]byte]) bool {
+	_, _ = s.take(res)
+	clear(res.value)
+	s.reader.abandoned.Add(-1)
+	return true
+}
