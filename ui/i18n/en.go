@@ -1,0 +1,127 @@
+package i18n
+
+func english() Catalog {
+	return Catalog{
+		Lang: English, Name: "English",
+		Common:  commonEnglish(),
+		Screens: screensEnglish(),
+		Idle: IdleText{
+			Start: "Start", Need: "What you need", NeedCard: "Your My Number Card",
+			Time: "You can call a member of staff at any time.",
+		},
+		Case: CaseText{Label: "Reference number", None: "I have no number", Empty: "Nothing entered yet"},
+		Consent: ConsentButtons{
+			Required: "Required", Optional: "Optional", Agree: "I agree", Agreed: "Agreed", Refuse: "I do not agree",
+			RefuseNote: "You can go on without agreeing to optional items.",
+		},
+		Card: CardText{
+			Placed: "Your card is in the right place", Kinds: "One card only, photo side up.",
+			Place: "Drawing: a card is put on the blue area", Hold: "Drawing: the card stays on the reader",
+			Take: "Drawing: the card is taken from the reader",
+		},
+		Entry:  entryEnglish(),
+		Review: reviewEnglish(),
+		Face:   faceEnglish(),
+		Result: ResultText{
+			Verified: "Your identity is confirmed", VerifiedLead: "Thank you.",
+			Referred: "Staff will help you with the rest", ReferredLead: "Please speak to a member of staff at the counter.",
+			Refused: "We could not confirm your identity this time", RefusedLead: "A member of staff will tell you how to go on.",
+			Cancelled: "You have stopped", CancelledLead: "What you entered has been erased.",
+			Receipt: "Number for enquiries", Done: "Finish",
+		},
+		Dev: DevText{
+			Title: "Developer panel (virtual devices)", Note: "Choose a virtual person: place the card or stand before the camera.",
+			Insert: "Place card", Remove: "Remove card", Face: "Before camera", OnReader: "Card on reader", Shown: "Before the camera",
+			NoCard: "none",
+		},
+		Staff: staffEnglish(),
+	}
+}
+
+func commonEnglish() CommonText {
+	return CommonText{
+		Product: "Identity check · Madoguchi", Steps: "Step %d of %d", Done: "done", Step: "current step",
+		LanguageGroup: "Language", SizeGroup: "Text size", ContrastGroup: "Screen colours",
+		SizeNormal: "Normal", SizeLarge: "Large", SizeLargest: "Largest",
+		ContrastNormal: "Normal colours", ContrastHigh: "High contrast",
+		Next: "Next", Back: "Back", Cancel: "Cancel", CallStaff: "Call staff", StaffCalled: "Staff called",
+		StaffComing: "We have called a member of staff. Please wait here.",
+		CancelTitle: "Do you want to stop?", CancelLead: "What you entered will be erased. You keep your card.",
+		CancelYes: "Stop", CancelNo: "Go on",
+		TimeLeft: "This will end in %d seconds", MoreTime: "More time",
+		Virtual:      "Demonstration with virtual devices. This is not a real identity check.",
+		CardOnReader: "Your card is on the reader",
+		Trouble:      "Please check", WhatNext: "What to do next", Erase: "Delete", Submit: "Enter",
+		Keypad:    "Number buttons",
+		LostTitle: "Please wait", LostLead: "If the screen does not change, please call staff.",
+	}
+}
+
+func screensEnglish() ScreensText {
+	return ScreensText{
+		Idle:      ScreenText{"Touch the screen to begin", "We check your identity with your My Number Card.", "Start"},
+		Language:  ScreenText{"Choose your language and text size", "You can change them at any time.", "Language"},
+		Case:      ScreenText{"Enter your reference number", "It is on your form, or staff gave it to you.", "Reference"},
+		Consent:   ScreenText{"Your consent", "Please read each item and touch the ones you agree to.", "Consent"},
+		PlaceCard: ScreenText{"Place your card", "Put your My Number Card on the blue area.", "Card"},
+		CardCheck: ScreenText{"Checking your card", "Please do not move the card.", "Card"},
+		Credential: ScreenText{
+			"Enter the numbers on your card", "Look at your card while you type.", "Numbers",
+		},
+		LastTry:   ScreenText{"This is the last try", "If the number is wrong, it will be locked.", "Numbers"},
+		Reading:   ScreenText{"Reading your card", "Please do not move the card.", "Reading"},
+		Review:    ScreenText{"Check your details", "This is what your card says.", "Your details"},
+		Face:      ScreenText{"Fit your face in the oval", "We compare it with the photo on your card.", "Face"},
+		Deciding:  ScreenText{"Checking", "Please wait a moment.", "Decision"},
+		WaitStaff: ScreenText{"A member of staff will check", "Someone is on the way. Please wait here.", "Staff"},
+		Result:    ScreenText{"Result", "Thank you for your time.", "Result"},
+		TakeCard:  ScreenText{"Please take your card", "Do not forget your belongings.", "Take card"},
+		OutOfService: ScreenText{
+			"Closed for the moment", "We are sorry. Please speak to a member of staff.", "Closed",
+		},
+	}
+}
+
+func entryEnglish() EntryText {
+	return EntryText{
+		TitleB: "Enter the numbers on the front of your card", LeadB: "Type them exactly as printed.",
+		TitlePIN: "Enter your 4-digit PIN", LeadPIN: "You chose it when you received the card.",
+		Birth: "Date of birth", BirthHelp: "Year, month, day: 2 digits each. The year as printed",
+		Expiry: "Year of expiry", ExpiryHelp: "4 digits",
+		Code: "Security code", CodeHelp: "4 digits, below the photo",
+		PIN: "PIN", PINHelp: "4 digits",
+		Filled: "Of %d digits, %d entered", TriesLeft: "Tries left",
+		ManyTries: "%d tries left", OneTry: "Only 1 try left", TriesUnknown: "Your card did not say how many tries are left",
+		UseB: "Use the numbers on the card", UsePIN: "Use the 4-digit PIN",
+		LastB:   "If the numbers on the front are wrong once more, they will be locked. Only your municipal office can unlock them.",
+		LastPIN: "If the PIN is wrong once more, it will be locked. Only your municipal office can unlock it.",
+		LastYes: "Try this number", LastBack: "Go back and type again",
+		CardDrawing: "Drawing of the front of the card with the places of the date of birth, expiry and security code",
+	}
+}
+
+func faceEnglish() FaceText {
+	return FaceText{
+		Starting: "Starting the camera", Good: "Good. Please hold still", NoFace: "Please fit your face in the oval",
+		ManyFaces: "One person only, please", Closer: "Come a little closer", Back: "Move back a little",
+		Centre: "Move your face to the middle of the oval", Dark: "It is a little dark. Turn your face to the light",
+		Bright: "It is too bright. Turn a little", Still: "Please hold still", Straight: "Look straight ahead",
+		Progress: "Of %d pictures, %d taken", Preview: "Camera picture", Skip: "Let staff check instead",
+		SkipNote: "No camera: a member of staff compares you with the photo.",
+		Declined: "A member of staff will check. Please wait here.",
+	}
+}
+
+func reviewEnglish() ReviewText {
+	return ReviewText{
+		Name: "Name", Address: "Address", Birth: "Date of birth", Sex: "Sex", Expiry: "Card valid until", Photo: "Photo on your card",
+		OnCard: "As on the card", NotRead: "Not read",
+		Male: "Male", Female: "Female", OtherSex: "Other",
+		Date: "{d} {m} {y}",
+		Months: [12]string{
+			"January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
+			"November", "December",
+		},
+		Confirm: "This is correct", Wrong: "Not correct",
+	}
+}
