@@ -76,12 +76,13 @@ func NewCameraOf(people fs.FS) (*Camera, error) {
 // Info implements camera.Camera.
 func (*Camera) Info() camera.Info { return camera.Info{Name: CameraName, Virtual: true} }
 
-// Show puts a person before the camera: id is the folder of live frames (Person.Live, or e.g. "attack-phone").
+// Show puts somebody before the camera. The id is that of a person, who is shown as the profile says (an impostor
+// profile shows somebody else), or the name of a folder of live frames, e.g. "attack-phone".
 func (c *Camera) Show(id string) error {
 	if !plainName(id) {
 		return ErrUnknownPerson
 	}
-	frames, err := loadFrames(c.people, id, "live-")
+	frames, err := loadFrames(c.people, c.liveFolder(id), "live-")
 	if errors.Is(err, fs.ErrNotExist) {
 		return ErrUnknownPerson
 	}
@@ -90,6 +91,19 @@ func (c *Camera) Show(id string) error {
 	}
 	c.set(id, frames)
 	return nil
+}
+
+// liveFolder follows the profile of a person to the folder of live frames.
+func (c *Camera) liveFolder(id string) string {
+	raw, err := fs.ReadFile(c.people, path.Join(id, "profile.json"))
+	if err != nil {
+		return id
+	}
+	j, err := parseProfile(raw)
+	if err != nil {
+		return id
+	}
+	return j.Live
 }
 
 // ShowFolder shows the JPEG files of a folder in the order of their names. Each must be 8-bit baseline JPEG.

@@ -40,6 +40,12 @@ const maxBody = 0xFFFF
 // ends (nil), the card leaves by its faults (ErrRemoved) or the connection breaks.
 func Serve(ctx context.Context, addr string, card *virtual.Card) error {
 	conn, err := dial(ctx, addr)
+	if ctx.Err() != nil {
+		if err == nil {
+			_ = conn.Close()
+		}
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,155 @@
+package control
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+
+	"madoguchi/hardware/virtual"
+)
+
+// Hand places cards: *virtual.Reader or *vpcd.Slot.
+type Hand interface {
+	Insert(card *virtual.Card) error
+	Remove() error
+}
+
+// Server holds the devices that requests act on. Do may also be called directly, e.g. by a developer panel.
+type Server struct {
+	Hand   Hand
+	Camera *virtual.Camera
+	Drawer *virtual.Drawer
+
+	mu     sync.Mutex
+	placed string
+	card   *virtual.Card
+}
+
+// Serve listens on a unix socket at path until ctx ends, and returns ctx.Err(). A socket left behind by a process
+// that died is replaced.
+func (s *Server) Serve(ctx context.Context, path string) error {
+	l, err := listen(ctx, path)
+	if err != nil {
+		return err
+	}
+	return s.accept(ctx, l)
+}
+
+func (s *Server) accept(ctx context.Context, l net.Listener) error {
+	var wait sync.WaitGroup
+	defer wait.Wait()
+	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
+	defer stop()
+	for {
+		conn, err := l.Accept()
+		if ctx.Err() != nil {
+			if err == nil {
+				_ = conn.Close()
+			}
+			return ctx.Err()
+		}
+		if err != nil {
+			_ = l.Close()
+			return fmt.Errorf("control: %w", err)
+		}
+		wait.Go(func() { s.talk(ctx, conn) })
+	}
+}
+
+func listen(ctx context.Context, path string) (net.Listener, error) {
+	if info, err := os.Lstat(path); err == nil && info.Mode()&os.ModeSocket != 0 {
+		var d net.Dialer
+		if conn, err := d.DialContext(ctx, "unix", path); err == nil {
+			_ = conn.Close()
+			return nil, errors.New("control: another process listens on the socket")
+		}
+		_ = os.Remove(path)
+	}
+	var c net.ListenConfig
+	l, err := c.Listen(ctx, "unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("control: %w", err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		_ = l.Close()
+		return nil, fmt.Errorf("control: %w", err)
+	}
+	return l, nil
+}
+
+// talk answers the requests of one connection.
+func (s *Server) talk(ctx context.Context, conn net.Conn) {
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
+	defer func() { _ = conn.Close() }()
+	in := bufio.NewScanner(conn)
+	in.Buffer(make([]byte, 0, maxLine), maxLine)
+	for in.Scan() {
+		reply := Reply{Error: errRequest.Error()}
+		if r, err := parseRequest(in.Bytes()); err == nil {
+			reply = s.Do(r)
+		}
+		line, err := json.Marshal(reply)
+		if err != nil {
+			return
+		}
+		if _, err := conn.Write(append(line, '\n')); err != nil {
+			return
+		}
+	}
+}
+
+// Do carries out one request.
+func (s *Server) Do(r Request) Reply {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var reply Reply
+	if err := s.do(r); err != nil {
+		reply.Error = err.Error()
+	}
+	reply.Card, reply.Scene = s.placed, s.Camera.Scene()
+	if s.card != nil {
+		stats := s.card.Stats()
+		reply.Stats = &stats
+	}
+	return reply
+}
+
+func (s *Server) do(r Request) error {
+	switch r.Do {
+	case Insert:
+		card, err := s.Drawer.Card(r.ID)
+		if err != nil {
+			return err
+		}
+		s.placed, s.card = "", nil
+		if err := s.Hand.Insert(card); err != nil {
+			return err
+		}
+		s.placed, s.card = r.ID, card
+		return nil
+	case Remove:
+		s.placed, s.card = "", nil
+		return s.Hand.Remove()
+	case Renew:
+		s.Drawer.Renew(r.ID)
+		return nil
+	case Show:
+		return s.Camera.Show(r.ID)
+	case ShowFolder:
+		return s.Camera.ShowFolder(r.Path)
+	case ShowNothing:
+		return s.Camera.ShowNothing()
+	case FailCamera:
+		s.Camera.Fail()
+		return nil
+	case Status:
+		return nil
+	}
+	return errRequest
+}
