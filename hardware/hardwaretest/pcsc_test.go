@@ -1,0 +1,202 @@
+//go:build linux && cgo
+
+package hardwaretest_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"madoguchi/hardware/hardwaretest"
+	"madoguchi/hardware/hardwaretest/pcscd"
+	"madoguchi/hardware/pcsc"
+	"madoguchi/hardware/reader"
+	"madoguchi/hardware/virtual/vpcd"
+)
+
+func TestMain(m *testing.M) { os.Exit(pcscd.Main(m)) }
+
+// patient is how long these tests wait for pcscd, which polls vpcd every 400 ms.
+const patient = 15 * time.Second
+
+func newPCSC() *pcsc.Reader { return pcsc.New(pcsc.Options{BusyLimit: 300 * time.Millisecond}) }
+
+func TestPCSCReader(t *testing.T) {
+	hardwaretest.Run(t, func(t *testing.T) (reader.Reader, hardwaretest.Hand) {
+		pcscd.Start(t) // a fresh one for each test: a mute card can wedge it
+		slot := vpcd.NewSlot(pcscd.Addr)
+		t.Cleanup(func() { _ = slot.Remove() })
+		return newPCSC(), newHand(t, slot)
+	})
+}
+
+// levelsOf watches r and gives the levels as they come.
+func levelsOf(t *testing.T, r reader.Reader) <-chan reader.Level {
+	t.Helper()
+	ch := make(chan reader.Level, 100)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = r.Watch(ctx, func(l reader.Level) { ch <- l })
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+	return ch
+}
+
+// await waits for a presence.
+func await(t *testing.T, ch <-chan reader.Level, want reader.Presence) reader.Level {
+	t.Helper()
+	timeout := time.After(patient)
+	for {
+		select {
+		case l := <-ch:
+			if l.Presence == want {
+				return l
+			}
+		case <-timeout:
+			t.Fatalf("no level %v within %v", want, patient)
+		}
+	}
+}
+
+func TestPCSCSurvivesItsService(t *testing.T) {
+	d := pcscd.Start(t)
+	slot := vpcd.NewSlot(pcscd.Addr)
+	t.Cleanup(func() { _ = slot.Remove() })
+	h := newHand(t, slot)
+	r := newPCSC()
+	ch := levelsOf(t, r)
+	h.Insert()
+	before := await(t, ch, reader.Card)
+	s, err := r.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Kill()
+	await(t, ch, reader.NoService)
+	if b, err := s.Transmit(t.Context(), []byte{0, 0xA4, 0, 0}); err == nil {
+		t.Fatalf("got %d bytes from a dead service", len(b))
+	}
+	_ = s.Close()
+	if _, err := r.Open(t.Context()); err == nil {
+		t.Fatal("Open works without a service")
+	}
+	d.Up()
+	await(t, ch, reader.Empty)
+	h.Insert()
+	after := await(t, ch, reader.Card)
+	if after.Seq <= before.Seq {
+		t.Fatalf("Seq %d after %d", after.Seq, before.Seq)
+	}
+	if s, err = r.Open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if n := r.Abandoned(); n != 0 {
+		t.Fatalf("%d calls were given up", n)
+	}
+}
+
+func TestPCSCStartsBeforeItsService(t *testing.T) {
+	d := pcscd.Start(t)
+	d.Kill()
+	r := newPCSC()
+	ch := levelsOf(t, r)
+	await(t, ch, reader.NoService)
+	d.Up()
+	if l := await(t, ch, reader.Empty); !strings.HasPrefix(l.Reader, "Virtual PCD") {
+		t.Fatalf("reader %q", l.Reader)
+	}
+	if !r.Info().Virtual {
+		t.Fatal("a vpcd reader is not called virtual")
+	}
+}
+
+func TestPCSCSecondSlot(t *testing.T) {
+	pcscd.Start(t)
+	slot := vpcd.NewSlot(pcscd.Addr2)
+	t.Cleanup(func() { _ = slot.Remove() })
+	h := newHand(t, slot)
+	r := newPCSC()
+	ch := levelsOf(t, r)
+	await(t, ch, reader.Empty)
+	h.Insert()
+	if l := await(t, ch, reader.Card); !strings.HasSuffix(l.Reader, "01") {
+		t.Fatalf("the card is on %q", l.Reader)
+	}
+	s, err := r.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestPCSCCountsWhatHangs(t *testing.T) {
+	pcscd.Start(t)
+	slot := vpcd.NewSlot(pcscd.Addr)
+	t.Cleanup(func() { _ = slot.Remove() })
+	h := newHand(t, slot)
+	r := pcsc.New(pcsc.Options{TransmitLimit: 200 * time.Millisecond})
+	ch := levelsOf(t, r)
+	h.Insert()
+	await(t, ch, reader.Card)
+	s, err := r.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.MuteAtAPDU(1)
+	if _, err := s.Transmit(t.Context(), []byte{0, 0xA4, 0, 0}); err == nil {
+		t.Fatal("a mute card answered")
+	}
+	if err := s.Close(); err == nil {
+		t.Fatal("Close says that all is well")
+	}
+	if n := r.Abandoned(); n != 1 {
+		t.Fatalf("%d calls are counted, want 1", n)
+	}
+	h.Remove()
+	await(t, ch, reader.Empty)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	timeout := time.After(patient)
+	for r.Abandoned() != 0 {
+		select {
+		case <-tick.C:
+		case <-timeout:
+			t.Fatal("the call does not come back after the card was taken away")
+		}
+	}
+}
+
+func TestOpenSCNamesTheCard(t *testing.T) {
+	pcscd.Start(t)
+	tool, err := exec.LookPath("opensc-tool")
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("NOT TESTED with OpenSC: opensc-tool is missing (Debian package opensc)")
+		}
+		t.Skip("NOT TESTED with OpenSC: opensc-tool is missing (Debian package opensc)")
+	}
+	slot := vpcd.NewSlot(pcscd.Addr)
+	t.Cleanup(func() { _ = slot.Remove() })
+	h := newHand(t, slot)
+	ch := levelsOf(t, newPCSC())
+	h.Insert()
+	await(t, ch, reader.Card)
+	ctx, cancel := context.WithTimeout(t.Context(), patient)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, tool, "--reader", "0", "--name")
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH")} // no OPENSC_DRIVER: it must find out by itself
+	out, err := cmd.Output()
+	if err != nil || strings.TrimSpace(string(out)) != "jpki" {
+		t.Fatalf("got %q, %v; want jpki", out, err)
+	}
+}
