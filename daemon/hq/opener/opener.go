@@ -1,0 +1,193 @@
+package opener
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"madoguchi/daemon/hq/device"
+	"madoguchi/daemon/hq/store"
+	"madoguchi/internal/secret"
+	"madoguchi/storage/record"
+	"madoguchi/storage/seal"
+	"madoguchi/storage/wire"
+)
+
+// Verdict is the result of one check. The zero value is NotChecked, which is never a pass.
+type Verdict string
+
+// The verdicts.
+const (
+	NotChecked Verdict = ""
+	Passed     Verdict = "passed"
+	Failed     Verdict = "failed"
+)
+
+// Verification is what could be verified of a stored record.
+type Verification struct {
+	Envelope  Verdict // stored bytes parse, and their SHA-256 is the stored digest
+	Digests   Verdict // every sealed part is the one that the header names
+	Signature Verdict // the device signed the header
+	Receipt   Verdict // HQ's own receipt is for these bytes
+	Columns   Verdict // the clear columns say what the signed header says
+	Canonical Verdict // every part opened is canonical and of this record; NotChecked when none was opened
+	Complete  Verdict // the record as a whole is valid; NotChecked when a part could not be opened
+}
+
+// Passed says whether the record is whole: every check that does not need an opening key passed, and those that do
+// did not fail.
+func (v Verification) Passed() bool {
+	for _, must := range []Verdict{v.Envelope, v.Digests, v.Signature, v.Receipt, v.Columns} {
+		if must != Passed {
+			return false
+		}
+	}
+	return v.Canonical == Passed && v.Complete != Failed
+}
+
+// PartState says what became of one part.
+type PartState struct {
+	Part  record.Part
+	KeyID string
+	Size  int
+	State string // "opened", "no-key", "failed" or "not-asked"
+}
+
+// Opened is a record as far as this role may see it. Wipe it after use.
+type Opened struct {
+	Row      store.Row // without the envelope
+	Seq      uint64
+	Record   *record.Record
+	Parts    []PartState
+	Canon    map[record.Part]*secret.Bytes // canonical bytes of the parts opened
+	Verified Verification
+}
+
+// Wipe wipes all that was opened.
+func (o *Opened) Wipe() {
+	o.Record.Wipe()
+	for _, b := range o.Canon {
+		b.Wipe()
+	}
+}
+
+// Opener opens stored records. All fields are required.
+type Opener struct {
+	Store    *store.Reader
+	Keys     *Keys
+	Devices  device.Dir
+	Receipts wire.ReceiptKeys
+	Now      func() time.Time
+}
+
+// Open reads a record, verifies it, and opens those of the parts asked for that it has keys for; with none named, all
+// of them. Only a record that is not there, or a store that cannot be read, is an error: faults of the record are in
+// Verified.
+func (o *Opener) Open(ctx context.Context, dev, id string, parts ...record.Part) (*Opened, error) {
+	row, err := o.Store.Get(ctx, dev, id)
+	if err != nil {
+		return nil, err
+	}
+	out := &Opened{Row: row, Record: &record.Record{}, Canon: map[record.Part]*secret.Bytes{}}
+	env, err := o.verify(row, &out.Verified)
+	out.Row.Envelope, out.Row.Receipt = nil, nil
+	if err != nil {
+		return out, nil // nothing can be opened; the verdicts say why
+	}
+	out.Seq = env.Header.Seq
+	out.Record.ID, out.Record.Device = env.Header.ID, env.Header.Device
+	out.Record.Created, out.Record.Virtual = env.Header.Created, env.Header.Virtual
+	if len(parts) == 0 {
+		parts = record.Parts()
+	}
+	o.openParts(env, parts, out)
+	return out, nil
+}
+
+// verify makes all checks that need no opening key. It gives an error when the bytes are no envelope.
+func (o *Opener) verify(row store.Row, v *Verification) (*wire.Envelope, error) {
+	v.Envelope, v.Digests, v.Signature, v.Receipt, v.Columns = Failed, Failed, Failed, Failed, Failed
+	env, err := wire.Parse(row.Envelope)
+	var e *wire.Error
+	if errors.As(err, &e) && e.Code != wire.CodeDigest {
+		v.Digests = NotChecked
+	}
+	if err != nil {
+		return nil, err
+	}
+	v.Digests = Passed // wire.Parse compares every part with its SHA-256
+	if env.Digest == row.Digest {
+		v.Envelope = Passed
+	}
+	dev, err := o.Devices.Lookup(env.Header.Device)
+	if (err == nil || errors.Is(err, device.ErrRevoked)) && env.VerifyDevice(dev.Public) == nil {
+		v.Signature = Passed
+	}
+	r, err := wire.VerifyReceipt(row.Receipt, o.Receipts, row.Device, row.ID, env.Digest)
+	if err == nil && r.Receipt().Received.Equal(row.Received.Truncate(time.Millisecond)) {
+		v.Receipt = Passed
+	}
+	want := store.NewRow(env, nil, row.Received)
+	if want.Device == row.Device && want.ID == row.ID && want.Seq == row.Seq && want.Created.Equal(row.Created) &&
+		equal(want.Virtual, row.Virtual) && equal(want.Parts, row.Parts) {
+		v.Columns = Passed
+	}
+	return env, nil
+}
+
+func equal[T comparable](a, b []T) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func (o *Opener) openParts(env *wire.Envelope, parts []record.Part, out *Opened) {
+	all := true
+	for _, s := range env.Parts {
+		state := PartState{Part: s.Part, KeyID: s.KeyID, Size: len(s.Bytes), State: "not-asked"}
+		asked := false
+		for _, p := range parts {
+			asked = asked || p == s.Part
+		}
+		switch {
+		case asked && !o.Keys.Has(s):
+			state.State = "no-key"
+		case asked && o.openPart(env, s, out) != nil:
+			state.State = "failed"
+			out.Verified.Canonical = Failed
+		case asked:
+			state.State = "opened"
+			if out.Verified.Canonical == NotChecked {
+				out.Verified.Canonical = Passed
+			}
+		}
+		all = all && state.State == "opened"
+		out.Parts = append(out.Parts, state)
+	}
+	switch {
+	case all && out.Record.Validate() == nil:
+		out.Verified.Complete = Passed
+	case all:
+		out.Verified.Complete = Failed
+	}
+}
+
+func (o *Opener) openPart(env *wire.Envelope, s seal.Sealed, out *Opened) error {
+	h := env.Header
+	plain, err := o.Keys.Open(h.Device, h.ID, h.Schema, s)
+	if err != nil {
+		return err
+	}
+	if err := record.DecodePart(s.Part, plain.Reveal(), out.Record); err != nil {
+		plain.Wipe()
+		return err
+	}
+	out.Canon[s.Part] = plain
+	return nil
+}

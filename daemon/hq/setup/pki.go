@@ -1,0 +1,183 @@
+package setup
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// serverName is the common name of the receiver's certificate, which kiosks do not look at: they check the address.
+const serverName = "madoguchi-hq-receiver"
+
+// authority is the private CA.
+type authority struct {
+	cert *x509.Certificate
+	key  crypto.Signer
+}
+
+func loadOrMakeCA(dir string, now time.Time) (*authority, error) {
+	key, err := loadOrMakeKey(filepath.Join(dir, "ca.key.pem"), func() (any, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) })
+	if err != nil {
+		return nil, err
+	}
+	signer, ok := key.(crypto.Signer)
+	if !ok {
+		return nil, errors.New("setup: the CA's key cannot sign")
+	}
+	path := filepath.Join(dir, "ca.crt.pem")
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		t := &x509.Certificate{
+			SerialNumber: serial(), Subject: pkix.Name{CommonName: "Madoguchi private CA (development)"},
+			NotBefore: now.Add(-time.Hour), NotAfter: now.Add(caLife), BasicConstraintsValid: true, IsCA: true, MaxPathLenZero: true,
+			KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+		}
+		der, err := x509.CreateCertificate(rand.Reader, t, t, signer.Public(), signer)
+		if err != nil {
+			return nil, err
+		}
+		if err := writeNew(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})); err != nil {
+			return nil, err
+		}
+	}
+	cert, err := readCert(path)
+	if err != nil {
+		return nil, err
+	}
+	return &authority{cert: cert, key: signer}, nil
+}
+
+// copyTo puts the CA's certificate where it is needed.
+func (a *authority) copyTo(paths ...string) error {
+	for _, p := range paths {
+		if err := writeNew(p, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw})); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// issue makes a key and a certificate for name, unless both are there.
+func (a *authority) issue(certPath, keyPath, name string, server bool, now time.Time) error {
+	key, err := loadOrMakeKey(keyPath, func() (any, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) })
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(certPath); err == nil {
+		return nil
+	}
+	signer, ok := key.(crypto.Signer)
+	if !ok {
+		return fmt.Errorf("setup: the key of %s cannot sign", name)
+	}
+	t := &x509.Certificate{
+		SerialNumber: serial(), Subject: pkix.Name{CommonName: name}, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(certLife),
+		BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}
+	if server {
+		t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+		t.DNSNames = []string{"localhost"}
+		t.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, t, a.cert, signer.Public(), a.key)
+	if err != nil {
+		return err
+	}
+	return writeNew(certPath, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+}
+
+// serial is 16 random bytes, positive.
+func serial() *big.Int {
+	b := make([]byte, 16)
+	_, _ = rand.Read(b) // never fails since Go 1.24
+	b[0] = b[0]&0x7f | 1
+	return new(big.Int).SetBytes(b)
+}
+
+func readCert(path string) (*x509.Certificate, error) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	block, _ := pem.Decode(raw)
+	if block == nil {
+		return nil, fmt.Errorf("setup: %s is not PEM", filepath.Base(path))
+	}
+	return x509.ParseCertificate(block.Bytes)
+}
+
+// LoadKey reads a PKCS #8 key in PEM.
+func LoadKey(path string) (any, error) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(raw)
+	block, _ := pem.Decode(raw)
+	if block == nil {
+		return nil, fmt.Errorf("setup: %s is not PEM", filepath.Base(path))
+	}
+	return x509.ParsePKCS8PrivateKey(block.Bytes)
+}
+
+func loadOrMakeKey(path string, generate func() (any, error)) (any, error) {
+	key, err := LoadKey(path)
+	if !errors.Is(err, os.ErrNotExist) {
+		return key, err
+	}
+	if key, err = generate(); err != nil {
+		return nil, err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(der)
+	if err := writeNew(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})); err != nil {
+		return nil, err
+	}
+	return LoadKey(path) // another Init may have been first
+}
+
+// writeAll writes the same file into several directories.
+func writeAll(name string, data []byte, dirs ...string) error {
+	for _, d := range dirs {
+		if err := writeNew(filepath.Join(d, name), data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeNew writes a file whole and durably, or leaves an existing one as it is.
+func writeNew(path string, data []byte) error {
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".new-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name())
+	if _, err := tmp.Write(data); err != nil {
+		return errors.Join(err, tmp.Close())
+	}
+	if err := errors.Join(tmp.Sync(), tmp.Close()); err != nil {
+		return err
+	}
+	if err := os.Link(tmp.Name(), path); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"madoguchi/daemon/hq/device"
+	"madoguchi/daemon/hq/opener"
+	"madoguchi/daemon/hq/page"
+	"madoguchi/daemon/hq/setup"
+	"madoguchi/daemon/hq/store"
+	"madoguchi/daemon/hq/viewlog"
+	"madoguchi/face/jp2"
+	"madoguchi/storage/record"
+	"madoguchi/storage/sync"
+)
+
+// runOpener serves HQ's page until the context ends. Which parts it may open is its role: the My Number and the
+// certificate are not in the default one (duties 4 and 6).
+func runOpener(ctx context.Context, args []string, out io.Writer, log *slog.Logger) error {
+	f := flag.NewFlagSet("hqd opener", flag.ContinueOnError)
+	var dir string
+	listen := f.String("listen", "127.0.0.1:8444", "loopback address to listen on")
+	parts := f.String("parts", "identity,images,evidence", "the parts whose opening keys this role loads")
+	if err := parse(f, args, &dir); err != nil {
+		return err
+	}
+	l := setup.Layout(dir)
+	o, err := newOpener(ctx, l, *parts)
+	if err != nil {
+		return err
+	}
+	defer o.Store.Close()
+	views, err := viewlog.Open(ctx, l.Views())
+	if err != nil {
+		return err
+	}
+	defer views.Close()
+	ln, err := listenLoopback(ctx, *listen)
+	if err != nil {
+		return err
+	}
+	raw := make([]byte, 32)
+	_, _ = rand.Read(raw) // never fails since Go 1.24
+	token := hex.EncodeToString(raw)
+	_, port, err := net.SplitHostPort(ln.Addr().String())
+	if err != nil {
+		return err
+	}
+	h := page.Handler(page.Options{
+		Opener: o, Store: o.Store, Views: views, Token: token, Hosts: []string{ln.Addr().String(), "localhost:" + port},
+		Face: jp2.Decode, Now: time.Now, Log: log,
+	})
+	fmt.Fprintf(out, "hqd opener: http://%s/#t=%s\n", ln.Addr(), token)
+	return serve(ctx, newServer(h, log), ln)
+}
+
+func newOpener(ctx context.Context, l setup.Layout, list string) (*opener.Opener, error) {
+	var parts []record.Part
+	for name := range strings.SplitSeq(list, ",") {
+		if record.MaxPart(record.Part(name)) == 0 {
+			return nil, fmt.Errorf("unknown part %q", name)
+		}
+		parts = append(parts, record.Part(name))
+	}
+	keys, err := opener.LoadKeys(l.Opener(), parts...)
+	if err != nil {
+		return nil, err
+	}
+	receipts, err := sync.LoadReceiptKeys(filepath.Join(l.Opener(), sync.FileReceipts))
+	if err != nil {
+		return nil, err
+	}
+	records, err := openRecords(ctx, l.Records())
+	if err != nil {
+		return nil, err
+	}
+	return &opener.Opener{Store: records, Keys: keys, Devices: device.Dir(l.Devices()), Receipts: receipts, Now: time.Now}, nil
+}
+
+// openRecords opens the receiver's database for reading. On a first start the receiver may not have made it yet; an
+// empty one is then made here, with the same schema.
+func openRecords(ctx context.Context, path string) (*store.Reader, error) {
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		w, err := store.Open(ctx, path)
+		if err != nil {
+			return nil, err
+		}
+		if err := w.Close(); err != nil {
+			return nil, err
+		}
+	}
+	return store.OpenReader(ctx, path)
+}
+
+// listenLoopback refuses every other address: this page has no TLS and no named staff yet.
+func listenLoopback(ctx context.Context, addr string) (net.Listener, error) {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
+		return nil, errors.New("the opener's page listens on a loopback address only, for example 127.0.0.1:8444")
+	}
+	return (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"madoguchi/daemon/hq/device"
+	"madoguchi/daemon/hq/ingest"
+	"madoguchi/daemon/hq/setup"
+	"madoguchi/daemon/hq/store"
+	"madoguchi/storage/seal"
+	"madoguchi/storage/sync"
+)
+
+// runReceiver takes records until the context ends.
+func runReceiver(ctx context.Context, args []string, out io.Writer, log *slog.Logger) error {
+	f := flag.NewFlagSet("hqd receiver", flag.ContinueOnError)
+	var dir string
+	listen := f.String("listen", "127.0.0.1:8443", "address to listen on")
+	profile := f.String("profile", string(ingest.Production), "production refuses every record with a virtual part; demo takes them")
+	if err := parse(f, args, &dir); err != nil {
+		return err
+	}
+	l := setup.Layout(dir)
+	o := ingest.Options{Devices: device.Dir(l.Devices()), Profile: ingest.Profile(*profile), Now: time.Now, Log: log}
+	if o.Profile != ingest.Production && o.Profile != ingest.Demo {
+		return fmt.Errorf("unknown profile %q", *profile)
+	}
+	tlsConfig, err := receiverTLS(l)
+	if err != nil {
+		return err
+	}
+	if err := receiverKeys(l, &o); err != nil {
+		return err
+	}
+	if o.Store, err = store.Open(ctx, l.Records()); err != nil {
+		return err
+	}
+	defer o.Store.Close()
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", *listen)
+	if err != nil {
+		return err
+	}
+	s := newServer(ingest.Handler(o), log)
+	s.TLSConfig = tlsConfig
+	fmt.Fprintf(out, "hqd receiver: https://%s/ (profile %s)\n", ln.Addr(), o.Profile)
+	return serve(ctx, s, ln)
+}
+
+// receiverTLS wants a kiosk's certificate from HQ's own CA for every connection.
+func receiverTLS(l setup.Layout) (*tls.Config, error) {
+	cert, err := tls.LoadX509KeyPair(filepath.Join(l.Receiver(), "server.crt.pem"), filepath.Join(l.Receiver(), "server.key.pem"))
+	if err != nil {
+		return nil, err
+	}
+	ca, err := os.ReadFile(filepath.Join(l.Receiver(), sync.FileCA))
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(ca) {
+		return nil, errors.New("the CA's certificate is malformed")
+	}
+	return &tls.Config{
+		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool,
+	}, nil
+}
+
+func receiverKeys(l setup.Layout, o *ingest.Options) error {
+	raw, err := os.ReadFile(filepath.Join(l.Receiver(), sync.FileSealKeys))
+	if err != nil {
+		return err
+	}
+	if o.Keys, err = seal.ParsePublicKeys(raw); err != nil {
+		return err
+	}
+	key, err := setup.LoadKey(filepath.Join(l.Receiver(), setup.FileReceiptKey))
+	if err != nil {
+		return err
+	}
+	priv, ok := key.(ed25519.PrivateKey)
+	if !ok {
+		return errors.New("the receipt key is not Ed25519")
+	}
+	pub, ok := priv.Public().(ed25519.PublicKey)
+	if !ok {
+		return errors.New("the receipt key is not Ed25519")
+	}
+	o.Receipt, o.ReceiptKey = priv, setup.ReceiptKeyID(pub)
+	return nil
+}
