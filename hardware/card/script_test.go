@@ -97,7 +97,7 @@ func identified() []string {
 	}
 }
 
-func openCard(t *testing.T, s *script, opt card.Options) *card.Card {
+func openCard(t *testing.T, s card.Transport, opt card.Options) *card.Card {
 	t.Helper()
 	c, err := card.Open(t.Context(), s, opt)
 	if err != nil {
