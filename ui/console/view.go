@@ -49,6 +49,8 @@ type Case struct {
 	Proof     string // genuineness of the card's face
 	Route     string
 	Decided   string // "approved", "refused" or empty
+
+	MayApprove bool // false: nothing was read and confirmed, so only a refusal is possible
 }
 
 // InputKind names something staff can do.
