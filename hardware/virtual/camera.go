@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -91,6 +92,20 @@ func (c *Camera) Show(id string) error {
 	}
 	c.set(id, frames)
 	return nil
+}
+
+// Scenes lists the folders of live frames that Show takes, people and attacks alike.
+func (c *Camera) Scenes() ([]string, error) {
+	files, err := fs.Glob(c.people, "*/live-*.jpg")
+	if err != nil {
+		return nil, fmt.Errorf("virtual: %w", err)
+	}
+	var out []string
+	for _, f := range files {
+		out = append(out, path.Dir(f))
+	}
+	sort.Strings(out)
+	return slices.Compact(out), nil
 }
 
 // liveFolder follows the profile of a person to the folder of live frames.

@@ -79,6 +79,9 @@ func TestCameraShows(t *testing.T) {
 				t.Errorf("%q: got %v, want ErrUnknownPerson", id, err)
 			}
 		}
+		if got, err := c.Scenes(); err != nil || !cmp.Equal(got, []string{"other", "yamada"}) {
+			t.Errorf("got the scenes %v, %v", got, err)
+		}
 		if now, opened := c.Streaming(); now || opened != 3 {
 			t.Errorf("got %v and %d, want closed and 3", now, opened)
 		}

@@ -2,6 +2,7 @@ package virtual_test
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
@@ -115,6 +116,19 @@ func challenge(t *testing.T, s reader.Session, key *rsa.PublicKey) {
 	sum := sha256.Sum256(c)
 	info := "3031300D060960864801650304020105000420" + hex.EncodeToString(sum[:])
 	judge(t, key, data(t, s, "802A0000 33"+info+"00"), c)
+}
+
+// TestClone: the data of a clone are genuine, its answer to a challenge is not.
+func TestClone(t *testing.T) {
+	s := open(t, newCard(t, virtual.Options{Cloned: true}))
+	data(t, s, selectFace)
+	data(t, s, "00200092 0E 3535303231373230333532323835")
+	key := cardKey(t, data(t, s, "00B08200 000000")[46:311])
+	sum := sha256.Sum256([]byte("fresh"))
+	sig := data(t, s, "802A0200 20"+hex.EncodeToString(sum[:])+"00")
+	if rsa.VerifyPKCS1v15(key, crypto.SHA256, sum[:], sig) == nil {
+		t.Error("the clone answers like the card")
+	}
 }
 
 func TestTextIsProven(t *testing.T) {

@@ -14,7 +14,7 @@ func (m *maker) common() (chip.Application, error) {
 		Files: []chip.File{
 			{ID: 0x0001, Records: [][]byte{record}},
 			{ID: 0x0002, Data: keyReference()},
-			{ID: 0x0019, Key: m.keys.Card},
+			{ID: 0x0019, Key: m.secretKey()},
 			m.pin(0x001C, m.p.PIN, 3, chip.Digits4),
 		},
 	}, nil

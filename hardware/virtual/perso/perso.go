@@ -51,6 +51,7 @@ type Options struct {
 	BlockedQuery       uint16 // see chip.Layout
 	TamperPhoto        bool   // one byte of the photo is changed after signing
 	ForeignIssuer      bool   // surface data signed by a key that the issuer did not certify
+	Cloned             bool   // genuine data copied to a chip that does not hold the card's private key
 	WrongOffsets       bool   // the offset tables are nonsense
 	WithoutPIN         bool   // 顔認証マイナンバーカード: every PIN is blocked
 }
@@ -82,8 +83,8 @@ func Layout(p *Profile, o Options) (chip.Layout, error) {
 	if l.ATR == nil {
 		l.ATR = DefaultATR()
 	}
-	for _, make := range []func() (chip.Application, error){m.jpki, m.face, m.text, m.common, m.juki, m.master} {
-		app, err := make()
+	for _, fill := range []func() (chip.Application, error){m.jpki, m.face, m.text, m.common, m.juki, m.master} {
+		app, err := fill()
 		if err != nil {
 			return chip.Layout{}, err
 		}
@@ -99,6 +100,14 @@ func (m *maker) pin(id uint16, value string, tries int, f chip.Format) chip.File
 		p.Left = 0
 	}
 	return chip.File{ID: id, PIN: p}
+}
+
+// secretKey is the key that answers challenges.
+func (m *maker) secretKey() *rsa.PrivateKey {
+	if m.o.Cloned {
+		return m.keys.Auth
+	}
+	return m.keys.Card
 }
 
 // signer is the key that signs surface data: the municipality's, or for ForeignIssuer some other one.

@@ -51,7 +51,7 @@ func (m *maker) text() (chip.Application, error) {
 			{ID: 0x0008, Data: bytes.Repeat([]byte{0xFF}, 16)},
 			pin,
 			m.pin(0x0012, "", 0, chip.Fixed),
-			{ID: 0x0013, Key: m.keys.Card},
+			{ID: 0x0013, Key: m.secretKey()},
 			m.pin(0x0014, m.p.NumberA(), 10, chip.Fixed),
 			m.pin(0x0015, m.p.NumberB(), 10, chip.Fixed),
 		},
@@ -109,7 +109,7 @@ func (m *maker) face() (chip.Application, error) {
 			m.pin(0x0011, m.p.BirthPrinted, 10, chip.Fixed),
 			m.pin(0x0012, m.p.NumberB(), 10, chip.Fixed),
 			m.pin(0x0013, m.p.NumberA(), 10, chip.Fixed),
-			{ID: 0x001A, Key: m.keys.Card},
+			{ID: 0x001A, Key: m.secretKey()},
 		},
 	}, nil
 }

@@ -60,11 +60,11 @@ func keys(name string, n int) []*rsa.PrivateKey {
 }
 
 // once reads a file, or makes and writes it when it is missing.
-func once(name string, make func() []byte) []byte {
+func once(name string, create func() []byte) []byte {
 	path := "keys/" + name
 	raw, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		raw = make()
+		raw = create()
 		err = os.WriteFile(path, raw, 0o644)
 	}
 	return must(raw, err)

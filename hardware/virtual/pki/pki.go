@@ -13,6 +13,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io/fs"
 )
 
 //go:generate go run gen.go
@@ -93,7 +94,7 @@ type PersonKeys struct {
 // KeysOf gives the keys of a virtual person; people without keys of their own share the spare set.
 func KeysOf(id string) (PersonKeys, error) {
 	keys, err := privateKeys("virtual-person-" + id)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
 		keys, err = privateKeys("virtual-person-spare")
 	}
 	if err != nil {
