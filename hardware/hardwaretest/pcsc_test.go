@@ -4,12 +4,14 @@ package hardwaretest_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
+	"madoguchi/hardware/card"
 	"madoguchi/hardware/hardwaretest"
 	"madoguchi/hardware/hardwaretest/pcscd"
 	"madoguchi/hardware/pcsc"
@@ -34,7 +36,7 @@ func TestPCSCReader(t *testing.T) {
 }
 
 // levelsOf watches r and gives the levels as they come.
-func levelsOf(t *testing.T, r reader.Reader) <-chan reader.Level {
+func levelsOf(t testing.TB, r reader.Reader) <-chan reader.Level {
 	t.Helper()
 	ch := make(chan reader.Level, 100)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -48,7 +50,7 @@ func levelsOf(t *testing.T, r reader.Reader) <-chan reader.Level {
 }
 
 // await waits for a presence.
-func await(t *testing.T, ch <-chan reader.Level, want reader.Presence) reader.Level {
+func await(t testing.TB, ch <-chan reader.Level, want reader.Presence) reader.Level {
 	t.Helper()
 	timeout := time.After(patient)
 	for {
@@ -198,5 +200,53 @@ func TestOpenSCNamesTheCard(t *testing.T) {
 	out, err := cmd.Output()
 	if err != nil || strings.TrimSpace(string(out)) != "jpki" {
 		t.Fatalf("got %q, %v; want jpki", out, err)
+	}
+}
+
+// BenchmarkPCSC measures card placed to attributes and face read, over a real pcscd; insertion is not counted,
+// because pcscd polls this driver every 400 ms.
+func BenchmarkPCSC(b *testing.B) {
+	pcscd.Start(b)
+	for _, bench := range []struct {
+		name string
+		opt  card.Options
+	}{{"extended-proof", card.Options{Trust: trusted(b)}}, {"short-proof", card.Options{Trust: trusted(b), Short: true}}} {
+		b.Run(bench.name, func(b *testing.B) {
+			slot := vpcd.NewSlot(pcscd.Addr)
+			b.Cleanup(func() { _ = slot.Remove() })
+			r := newPCSC()
+			ch := levelsOf(b, r)
+			await(b, ch, reader.Empty)
+			p, chip := somebody(b)
+			if err := slot.Insert(chip); err != nil {
+				b.Fatal(err)
+			}
+			await(b, ch, reader.Card)
+			n := 0
+			for b.Loop() {
+				n = readOnce(b.Context(), b, r, bench.opt, numberB(p))
+			}
+			b.ReportMetric(float64(n), "apdus/op")
+		})
+	}
+}
+
+// TestCardOverPCSC reads a whole card through pcscd.
+func TestCardOverPCSC(t *testing.T) {
+	pcscd.Start(t)
+	slot := vpcd.NewSlot(pcscd.Addr)
+	t.Cleanup(func() { _ = slot.Remove() })
+	h := newHand(t, slot)
+	r := newPCSC()
+	ch := levelsOf(t, r)
+	h.Insert()
+	await(t, ch, reader.Card)
+	c, s := openOn(t, r, card.Options{Trust: trusted(t)})
+	readsAll(t, c, h.person)
+	if err := errors.Join(c.Forget(t.Context()), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if c.Short() {
+		t.Fatal("extended commands work here, and were not used")
 	}
 }
