@@ -124,7 +124,7 @@ func MayApprove(f Facts) bool { return f.Read && f.Confirmed && f.Proof != Fail 
 func MethodAt(day int) Method {
 	if day < 20270401 {
 		return Method{
-			Code:    "in-person-presentation-chip",
+			Code:    "in-person-chip",
 			Statute: "犯罪収益移転防止法施行規則6条1項1号",
 			Note:    "card presented in person, its chip read and shown; to be confirmed by counsel",
 		}

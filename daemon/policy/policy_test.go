@@ -100,10 +100,11 @@ func TestMayApprove(t *testing.T) {
 }
 
 func TestMethodAt(t *testing.T) {
-	if got := policy.MethodAt(20270331).Code; got != "in-person-presentation-chip" {
-		t.Fatalf("got %s the day before", got)
+	before, after := policy.MethodAt(20270331), policy.MethodAt(20270401)
+	if before.Code != "in-person-chip" || after.Code != "in-person-chip" {
+		t.Fatalf("got %q and %q", before.Code, after.Code)
 	}
-	if got := policy.MethodAt(20270401).Code; got != "in-person-chip" {
-		t.Fatalf("got %s on the day", got)
+	if before == after {
+		t.Fatal("the rule of 2027-04-01 does not show")
 	}
 }

@@ -1,0 +1,177 @@
+// Package config loads the kiosk's settings, strictly: an unknown key is an error with its line, and a set-up that
+// would mix virtual and real parts, or run anything virtual in production, is refused. Only daemon/kioskd and
+// daemon/kioskctl import it.
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"madoguchi/daemon/policy"
+)
+
+// The words that choose a device.
+const (
+	Virtual = "virtual"
+	PCSC    = "pcsc"
+	V4L2    = "v4l2"
+)
+
+// Config is kioskd's configuration file.
+type Config struct {
+	Production bool    `toml:"production"` // refuses everything virtual
+	Developer  bool    `toml:"developer"`  // allows mixtures of virtual and real parts; never with production
+	Kiosk      Kiosk   `toml:"kiosk"`
+	Devices    Devices `toml:"devices"`
+	Face       Face    `toml:"face"`
+	Trust      Trust   `toml:"trust"`
+	HQ         HQ      `toml:"hq"`
+	Service    Service `toml:"service"`
+	Staff      []Staff `toml:"staff"`
+}
+
+// Kiosk is where the daemon listens and keeps its state.
+type Kiosk struct {
+	Listen      string `toml:"listen"`       // loopback address of the customer's page
+	StaffListen string `toml:"staff_listen"` // address of the staff page
+	StateDir    string `toml:"state_dir"`    // the queue
+	RuntimeDir  string `toml:"runtime_dir"`  // launcher socket, hash of the page's secret
+	PrintURL    bool   `toml:"print_url"`    // print the page's address with a one-time token at start (demonstrations)
+	ReserveMiB  uint64 `toml:"reserve_mib"`  // free disk below which no new customer is taken
+}
+
+// Devices chooses the reader and the camera.
+type Devices struct {
+	Reader      string `toml:"reader"`       // "virtual" or "pcsc"
+	ReaderMatch string `toml:"reader_match"` // regular expression on the PC/SC reader name
+	Camera      string `toml:"camera"`       // "virtual" or "v4l2"
+	CameraMatch string `toml:"camera_match"` // part of the /dev/v4l/by-id name
+	Folder      string `toml:"folder"`       // JPEGs for the virtual camera instead of the virtual people
+	Control     string `toml:"control"`      // unix socket that places virtual cards; empty means none
+}
+
+// Face chooses models and calibration.
+type Face struct {
+	Models      string `toml:"models"`      // directory; empty means the environment's FACE_MODELS
+	Calibration string `toml:"calibration"` // a file, "virtual", or empty: then the face is not checked
+}
+
+// Trust chooses the issuer keys for the offline proof of the card's face.
+type Trust struct {
+	Issuers string `toml:"issuers"` // a file, "virtual", or empty: then the card's proof is not checked
+}
+
+// HQ is the enrolment bundle.
+type HQ struct {
+	Bundle string `toml:"bundle"`
+	URL    string `toml:"url"` // overrides the bundle's, e.g. behind a proxy
+}
+
+// Service is the one service of this kiosk.
+type Service struct {
+	ID               string `toml:"id"`
+	Channel          string `toml:"channel"` // "attended" or "unattended"
+	MachineMayDecide bool   `toml:"machine_may_decide"`
+	PINRoute         bool   `toml:"pin_route"`
+	FaceTries        int    `toml:"face_tries"`
+	CardTries        int    `toml:"card_tries"`
+	MinorAge         int    `toml:"minor_age"`
+}
+
+// Staff is one member of staff who may sign in.
+type Staff struct {
+	ID      string `toml:"id"`
+	Name    string `toml:"name"`
+	PINHash string `toml:"pin_hash"` // kioskctl staff-hash
+}
+
+// Load reads and checks a file.
+func Load(path string) (*Config, error) {
+	b, err := os.ReadFile(path) //nolint:gosec // the operator names the file
+	if err != nil {
+		return nil, err
+	}
+	c, err := Parse(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
+	}
+	return c, nil
+}
+
+// Parse is Load on bytes.
+func Parse(b []byte) (*Config, error) {
+	c := &Config{Service: Service{FaceTries: 2, CardTries: 3, MinorAge: 15}, Kiosk: Kiosk{ReserveMiB: 256}}
+	d := toml.NewDecoder(bytes.NewReader(b)).DisallowUnknownFields()
+	if err := d.Decode(c); err != nil {
+		if strict := (*toml.StrictMissingError)(nil); errors.As(err, &strict) {
+			return nil, fmt.Errorf("unknown key:\n%s", strict.String())
+		}
+		if at := (*toml.DecodeError)(nil); errors.As(err, &at) {
+			line, _ := at.Position()
+			return nil, fmt.Errorf("line %d: %w", line, err)
+		}
+		return nil, err
+	}
+	return c, c.Check()
+}
+
+// Check holds the rules that the file's form cannot.
+func (c *Config) Check() error {
+	virtualReader, virtualCamera := c.Devices.Reader == Virtual, c.Devices.Camera == Virtual
+	anyVirtual := virtualReader || virtualCamera || c.Trust.Issuers == Virtual || c.Face.Calibration == Virtual
+	for _, rule := range []struct {
+		broken bool
+		say    string
+	}{
+		{c.Devices.Reader != Virtual && c.Devices.Reader != PCSC, `devices.reader must be "virtual" or "pcsc"`},
+		{c.Devices.Camera != Virtual && c.Devices.Camera != V4L2, `devices.camera must be "virtual" or "v4l2"`},
+		{c.Production && c.Developer, "production and developer exclude each other"},
+		{c.Production && anyVirtual, "production refuses every virtual part: reader, camera, trust and calibration"},
+		{
+			virtualReader != virtualCamera && !c.Developer,
+			"a real card with a virtual camera, or the other way round, is refused outside developer mode",
+		},
+		{c.Trust.Issuers == Virtual && !virtualReader && !c.Developer, "virtual trust needs the virtual reader or developer mode"},
+		{c.Face.Calibration == Virtual && !virtualCamera, "the virtual calibration is for the virtual camera only"},
+		{c.Devices.Folder != "" && !virtualCamera, "devices.folder is for the virtual camera only"},
+		{c.Kiosk.Listen == "", "kiosk.listen is missing"},
+		{c.Kiosk.StaffListen == "", "kiosk.staff_listen is missing"},
+		{c.Kiosk.StateDir == "", "kiosk.state_dir is missing"},
+		{c.Kiosk.RuntimeDir == "", "kiosk.runtime_dir is missing"},
+		{c.HQ.Bundle == "", "hq.bundle is missing"},
+		{c.Service.ID == "", "service.id is missing"},
+		{
+			c.Service.Channel != string(policy.Attended) && c.Service.Channel != string(policy.Unattended),
+			`service.channel must be "attended" or "unattended"`,
+		},
+		{
+			c.Service.Channel == string(policy.Unattended),
+			"service.channel unattended: the in-person method needs staff (duty of presentation), and no other method is built in",
+		},
+		{c.Service.FaceTries < 1 || c.Service.FaceTries > 5, "service.face_tries must be 1 to 5"},
+		{c.Service.CardTries < 1 || c.Service.CardTries > 5, "service.card_tries must be 1 to 5"},
+		{c.Service.MinorAge < 0 || c.Service.MinorAge > 20, "service.minor_age must be 0 to 20"},
+	} {
+		if rule.broken {
+			return errors.New(rule.say)
+		}
+	}
+	return nil
+}
+
+// AllVirtual says whether reader and camera are virtual, which is when the developer panel is shown.
+func (c *Config) AllVirtual() bool { return c.Devices.Reader == Virtual && c.Devices.Camera == Virtual }
+
+// Profile is the service as the rules want it.
+func (c *Config) Profile() policy.Profile {
+	return policy.Profile{
+		ID: c.Service.ID, Channel: policy.Channel(c.Service.Channel), MachineMayDecide: c.Service.MachineMayDecide,
+		PINRoute: c.Service.PINRoute, FaceTries: c.Service.FaceTries, CardTries: c.Service.CardTries,
+		MinorAge: c.Service.MinorAge,
+	}
+}

@@ -1,0 +1,317 @@
+package session
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"image"
+	"image/draw"
+	"log/slog"
+	"time"
+
+	"madoguchi/daemon/flow"
+	"madoguchi/daemon/policy"
+	"madoguchi/hardware/card"
+	"madoguchi/hardware/reader"
+	"madoguchi/internal/secret"
+	"madoguchi/ui/screen"
+)
+
+// identified is the answer of a card check.
+type identified struct {
+	id    card.Identity
+	event flow.Identified
+}
+
+// readResult is the answer of a reading.
+type readResult struct {
+	gen     uint32
+	trouble flow.Code
+	again   bool
+	attrs   card.Attributes
+	front   card.Front
+	photo   *image.Gray
+	png     *secret.Bytes
+}
+
+func (r *readResult) wipe() {
+	r.attrs.Wipe()
+	r.front.Wipe()
+	wipeImage(r.photo)
+	r.png.Wipe()
+}
+
+// identify asks the card what it is and for its counters; it spends no try.
+func (s *Session) identify(gen uint32) {
+	ctx := s.ctx
+	today := s.Now()
+	s.wg.Go(func() {
+		s.cardMu.Lock()
+		defer s.cardMu.Unlock()
+		out := identified{event: flow.Identified{Gen: gen}}
+		err := s.withCard(ctx, func(c *card.Card) error {
+			out.id = c.Identity()
+			if code := kindTrouble(out.id.Kind); code != "" {
+				out.event.Trouble = code
+				return nil
+			}
+			if out.event.Expired = expired(out.id.Expiry, today); out.event.Expired {
+				return nil
+			}
+			return s.counters(ctx, c, &out.event)
+		})
+		if err != nil {
+			out.event.Trouble, _ = troubleOf(err, flow.RouteB)
+			s.Log.Warn("card check failed", slog.String("code", string(out.event.Trouble)))
+		}
+		s.post(ctx, out)
+	})
+}
+
+// counters asks for the tries of both routes. 照合番号B has a counter in each of two applications; the smaller one
+// counts.
+func (s *Session) counters(ctx context.Context, c *card.Card, out *flow.Identified) error {
+	front, err := c.Tries(ctx, card.RefFaceB)
+	if err != nil {
+		return err
+	}
+	text, err := c.Tries(ctx, card.RefTextB)
+	if err != nil {
+		return err
+	}
+	out.TriesB = flow.Tries{Left: int8(min(front.Left, text.Left, 99)), Known: front.Known && text.Known}
+	if s.Profile.PINRoute {
+		pin, err := c.Tries(ctx, card.RefTextPIN)
+		if err != nil {
+			return err
+		}
+		out.TriesPIN = flow.Tries{Left: int8(min(pin.Left, 99)), Known: pin.Known}
+	}
+	return nil
+}
+
+// withCard opens the card, works, forgets the rights, and powers the card off. A reader that refuses extended
+// commands is remembered; the work itself is never repeated, because it may hold a VERIFY.
+func (s *Session) withCard(ctx context.Context, work func(*card.Card) error) error {
+	err := s.openCard(ctx, card.Options{Trust: s.Trust, Short: s.short}, work)
+	if ext := (*card.ExtendedError)(nil); errors.As(err, &ext) {
+		s.short = true
+	}
+	return err
+}
+
+func (s *Session) openCard(ctx context.Context, opt card.Options, work func(*card.Card) error) error {
+	conn, err := s.Reader.Open(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := conn.Close(); err != nil {
+			s.Log.Debug("card session closed with an error", slog.Any("error", err))
+		}
+	}()
+	c, err := card.Open(ctx, conn, opt)
+	if err != nil {
+		return err
+	}
+	if err := work(c); err != nil {
+		return err
+	}
+	return c.Forget(ctx)
+}
+
+func (s *Session) onIdentified(m identified) {
+	if s.state.Phase != flow.CardCheck || m.event.Gen != s.state.Gen {
+		discard(m)
+	} else {
+		s.vault.identity.Wipe()
+		s.vault.identity = m.id
+	}
+	s.event(m.event)
+}
+
+// read spends one try of the route, with what the customer typed, and reads.
+func (s *Session) read(e flow.ReadCard) {
+	typed := s.vault.entry.take()
+	serial := s.vault.identity.Serial.Clone()
+	ctx := s.ctx
+	s.wg.Go(func() {
+		s.cardMu.Lock()
+		defer s.cardMu.Unlock()
+		defer secret.Wipe(typed, serial)
+		out := readResult{gen: e.Gen}
+		err := s.withCard(ctx, func(c *card.Card) error { return readCard(ctx, c, e.Route, typed, serial, &out) })
+		if err != nil {
+			out.wipe()
+			out = readResult{gen: e.Gen}
+			out.trouble, out.again = troubleOf(err, e.Route)
+			s.Log.Warn("reading failed", slog.String("code", string(out.trouble)))
+		} else {
+			s.decodePhoto(ctx, &out)
+		}
+		s.post(ctx, out)
+	})
+}
+
+var errOtherCard = errors.New("session: another card than the one that was checked")
+
+func readCard(ctx context.Context, c *card.Card, route flow.Route, typed, serial *secret.Bytes, out *readResult) (err error) {
+	id := c.Identity()
+	same := subtle.ConstantTimeCompare(id.Serial.Reveal(), serial.Reveal()) == 1
+	id.Wipe()
+	if !same {
+		return errOtherCard
+	}
+	if route == flow.RoutePIN {
+		out.attrs, err = c.AttributesByPIN(ctx, typed)
+		return err
+	}
+	if out.front, err = c.FrontByB(ctx, typed); err != nil {
+		return err
+	}
+	out.attrs, err = c.AttributesByB(ctx, typed)
+	return err
+}
+
+// decodePhoto decodes the chip's photo in a child process, and makes a PNG of it for the screens.
+func (s *Session) decodePhoto(ctx context.Context, out *readResult) {
+	if out.front.Face.Len() == 0 {
+		return
+	}
+	img, err := s.DecodeFace(ctx, out.front.Face.Reveal())
+	if err != nil {
+		s.Log.Warn("the chip's photo cannot be decoded", slog.Any("error", err))
+		return
+	}
+	gray := image.NewGray(image.Rect(0, 0, img.Bounds().Dx(), img.Bounds().Dy()))
+	draw.Draw(gray, gray.Bounds(), img, img.Bounds().Min, draw.Src)
+	if g, ok := img.(*image.Gray); ok {
+		wipeImage(g)
+	}
+	out.photo = gray
+	out.png = encodePNG(gray)
+}
+
+func (s *Session) onRead(m readResult) {
+	if s.state.Phase != flow.Reading || m.gen != s.state.Gen {
+		m.wipe()
+		s.event(flow.ReadDone{Gen: m.gen})
+		return
+	}
+	if m.trouble != "" {
+		s.event(flow.ReadDone{Gen: m.gen, Trouble: m.trouble, Again: m.again})
+		return
+	}
+	s.vault.setRead(m)
+	s.vault.review = s.makeReview()
+	s.event(flow.ReadDone{Gen: m.gen, Read: flow.Read{
+		Done: true, Photo: m.photo != nil, Proof: s.vault.proof(s.state.Route),
+		Minor: minor(s.vault.attrs.Birth, s.Now(), s.Profile.MinorAge),
+	}})
+}
+
+func (s *Session) makeReview() *screen.ReviewData {
+	v := &s.vault
+	r := &screen.ReviewData{
+		Name: v.attrs.Name, Address: v.attrs.Address, Birth: v.attrs.Birth, Sex: v.attrs.Sex,
+		Expiry: v.identity.Expiry.String(),
+	}
+	put := func(b *secret.Bytes) screen.Image {
+		if b.Len() == 0 {
+			return ""
+		}
+		return s.Kiosk.PutImage("image/png", b.Clone())
+	}
+	r.NameImage, r.AddressImage, r.Face = put(v.front.NameImage), put(v.front.AddressImage), put(v.chipPNG)
+	return r
+}
+
+// proof is what was proven of the chip's data. Two applications that disagree are a forgery, whatever is signed.
+func (v *vault) proof(route flow.Route) policy.Check {
+	if route == flow.RoutePIN {
+		return policy.NotChecked // the text application's own proof is not read by this route
+	}
+	if !equal(v.front.Birth, v.attrs.Birth) || !equal(v.front.Sex, v.attrs.Sex) {
+		v.front.Proof.Verdict, v.front.Proof.Reason = card.Forged, "applications-disagree"
+	}
+	switch v.front.Proof.Verdict {
+	case card.Genuine:
+		return policy.Pass
+	case card.NotCheckable:
+		return policy.Unsure
+	case card.Forged:
+		return policy.Fail
+	case card.NotChecked:
+	}
+	return policy.NotChecked
+}
+
+func equal(a, b *secret.Bytes) bool {
+	return subtle.ConstantTimeCompare(a.Reveal(), b.Reveal()) == 1
+}
+
+func kindTrouble(k card.Kind) flow.Code {
+	switch k {
+	case card.KindMyNumber:
+		return ""
+	case card.KindPhone:
+		return "card-phone"
+	case card.KindJuki:
+		return "card-juki"
+	case card.KindDriversLicence, card.KindResidenceCard, card.KindPassport, card.KindUnknown:
+	}
+	return "card-not-my-number"
+}
+
+// troubleOf maps an error to a code; again means that the credential was at fault and the card's counters must be
+// asked before the next prompt.
+func troubleOf(err error, route flow.Route) (code flow.Code, again bool) {
+	name := flow.Code("number-b")
+	if route == flow.RoutePIN {
+		name = "pin"
+	}
+	var wrong card.AuthError
+	var unknown *card.VerifyUnknownError
+	switch {
+	case errors.Is(err, card.ErrBlocked):
+		return name + "-blocked", true
+	case errors.As(err, &wrong):
+		return name + "-wrong", true
+	case errors.Is(err, card.ErrFormat):
+		return name + "-format", true
+	case errors.Is(err, errOtherCard):
+		return "card-other-person", false
+	case errors.Is(err, reader.ErrBusy):
+		return "reader-busy", false
+	case errors.Is(err, reader.ErrTimeout):
+		return "card-mute", false
+	case errors.Is(err, reader.ErrService), errors.Is(err, reader.ErrReaderLost):
+		return "card-service", false
+	case errors.As(err, &unknown), errors.Is(err, reader.ErrCardLost), errors.Is(err, reader.ErrNoCard):
+		return "card-removed", false
+	}
+	return "card-unreadable", false
+}
+
+// jst is Japan's time zone, in which birthdays and expiry dates fall.
+func jst() *time.Location { return time.FixedZone("JST", 9*60*60) }
+
+// expired says whether a card's last day is over. A card that tells no expiry is not expired; the number typed
+// from its face holds the year.
+func expired(d card.Date, now time.Time) bool {
+	if d == (card.Date{}) {
+		return false
+	}
+	end := time.Date(d.Year, time.Month(d.Month), d.Day+1, 0, 0, 0, 0, jst())
+	return !now.Before(end)
+}
+
+// minor says whether the holder is younger than age. A birth date that cannot be read counts as minor: people
+// look then.
+func minor(birth *secret.Bytes, now time.Time, age int) bool {
+	b, err := time.ParseInLocation("20060102", string(birth.Reveal()), jst())
+	if err != nil {
+		return true
+	}
+	return now.Before(b.AddDate(age, 0, 0))
+}

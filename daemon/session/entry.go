@@ -1,0 +1,74 @@
+package session
+
+import (
+	"madoguchi/daemon/flow"
+	"madoguchi/internal/secret"
+	"madoguchi/ui/screen"
+)
+
+// entry is the buffer behind the keypad: the browser sends positions, digits exist here only.
+type entry struct {
+	digits [14]byte
+	n      int
+}
+
+// shape gives the fields of a route in the order in which they are typed.
+func shape(r flow.Route) []screen.EntryField {
+	if r == flow.RoutePIN {
+		return []screen.EntryField{{Name: "pin", Length: 4}}
+	}
+	return []screen.EntryField{{Name: "birth", Length: 6}, {Name: "expiry", Length: 4}, {Name: "code", Length: 4}}
+}
+
+func size(r flow.Route) int {
+	n := 0
+	for _, f := range shape(r) {
+		n += f.Length
+	}
+	return n
+}
+
+// fields gives the counts for the screen; complete means that every field is full.
+func (e *entry) fields(r flow.Route) (fields []screen.EntryField, complete bool) {
+	fields = shape(r)
+	left, active := e.n, false
+	for i := range fields {
+		f := &fields[i]
+		f.Filled = min(left, f.Length)
+		left -= f.Filled
+		if f.Filled < f.Length && !active {
+			f.Active, active = true, true
+		}
+	}
+	return fields, e.n == size(r)
+}
+
+// key types the digit at a position of the pad: 1..9, then 0.
+func (e *entry) key(r flow.Route, position int) {
+	if position < 0 || position > 9 || e.n >= size(r) {
+		return
+	}
+	e.digits[e.n] = digitAt(position)
+	e.n++
+}
+
+func digitAt(position int) byte { return '0' + byte((position+1)%10) }
+
+func (e *entry) erase() {
+	if e.n > 0 {
+		e.n--
+		e.digits[e.n] = 0
+	}
+}
+
+// take gives what was typed and empties the buffer.
+func (e *entry) take() *secret.Bytes {
+	s := secret.Copy(e.digits[:e.n])
+	e.clear()
+	return s
+}
+
+func (e *entry) clear() {
+	clear(e.digits[:])
+	e.n = 0
+}
