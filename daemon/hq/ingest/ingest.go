@@ -5,12 +5,12 @@
 //	PUT /v1/records/{id}   body: the envelope   Content-Digest: sha-256=:...: (RFC 9530)
 //	201 new, 200 the same again           body: the receipt
 //	400 "digest"                          the body is not what the header says: send again
-//	403 "device"                          the envelope is not of the device whose certificate this is
+//	403 "certificate"                     no certificate that the TLS layer verified
 //	404 or 405                            anything else
 //	409 "conflict"                        another envelope of this id is stored: an alarm
 //	410 "revoked" or "unknown-device"
 //	413 "size"
-//	422 a wire.Code, "virtual", "id" or "unknown-key": this envelope can never be taken
+//	422 a wire.Code, "device", "id", "virtual" or "unknown-key": this envelope can never be taken
 //	503 with Retry-After                  too much at once, or the store has a fault
 package ingest
 
@@ -149,7 +149,7 @@ func (r *receiver) read(w http.ResponseWriter, req *http.Request, dev device.Dev
 	case env.Header.ID != req.PathValue("id"):
 		return nil, &refusal{http.StatusUnprocessableEntity, "id"}
 	case env.Header.Device != dev.Name:
-		return nil, &refusal{http.StatusForbidden, "device"}
+		return nil, &refusal{http.StatusUnprocessableEntity, "device"}
 	}
 	if err := env.VerifyDevice(dev.Public); err != nil {
 		return nil, poison(err)
