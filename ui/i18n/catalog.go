@@ -82,7 +82,7 @@ type ReviewText struct {
 // FaceText is the face step.
 type FaceText struct {
 	Starting, Good, NoFace, ManyFaces, Closer, Back, Centre, Dark, Bright, Still, Straight string
-	Progress, Preview, Skip, SkipNote, Declined                                            string
+	Progress, Preview, Skip, SkipNote                                                      string
 }
 
 // ResultText is the end of the session.

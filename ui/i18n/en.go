@@ -62,7 +62,7 @@ func screensEnglish() ScreensText {
 		Idle:      ScreenText{"Touch the screen to begin", "We check your identity with your My Number Card.", "Start"},
 		Language:  ScreenText{"Choose your language and text size", "You can change them at any time.", "Language"},
 		Case:      ScreenText{"Enter your reference number", "It is on your form, or staff gave it to you.", "Reference"},
-		Consent:   ScreenText{"Your consent", "Please read each item and touch the ones you agree to.", "Consent"},
+		Consent:   ScreenText{"Your consent", "Read each item and touch the ones you agree to.", "Consent"},
 		PlaceCard: ScreenText{"Place your card", "Put your My Number Card on the blue area.", "Card"},
 		CardCheck: ScreenText{"Checking your card", "Please do not move the card.", "Card"},
 		Credential: ScreenText{
@@ -84,15 +84,15 @@ func screensEnglish() ScreensText {
 
 func entryEnglish() EntryText {
 	return EntryText{
-		TitleB: "Enter the numbers on the front of your card", LeadB: "Type them exactly as printed.",
+		TitleB: "Enter the numbers on your card", LeadB: "Look at the front and type them as printed.",
 		TitlePIN: "Enter your 4-digit PIN", LeadPIN: "You chose it when you received the card.",
-		Birth: "Date of birth", BirthHelp: "Year, month, day: 2 digits each. The year as printed",
+		Birth: "Date of birth", BirthHelp: "YY MM DD, the year as printed",
 		Expiry: "Year of expiry", ExpiryHelp: "4 digits",
 		Code: "Security code", CodeHelp: "4 digits, below the photo",
 		PIN: "PIN", PINHelp: "4 digits",
 		Filled: "Of %d digits, %d entered", TriesLeft: "Tries left",
 		ManyTries: "%d tries left", OneTry: "Only 1 try left", TriesUnknown: "Your card did not say how many tries are left",
-		UseB: "Use the numbers on the card", UsePIN: "Use the 4-digit PIN",
+		UseB: "Use the card numbers", UsePIN: "Use the PIN",
 		LastB:   "If the numbers on the front are wrong once more, they will be locked. Only your municipal office can unlock them.",
 		LastPIN: "If the PIN is wrong once more, it will be locked. Only your municipal office can unlock it.",
 		LastYes: "Try this number", LastBack: "Go back and type again",
@@ -108,7 +108,6 @@ func faceEnglish() FaceText {
 		Bright: "It is too bright. Turn a little", Still: "Please hold still", Straight: "Look straight ahead",
 		Progress: "Of %d pictures, %d taken", Preview: "Camera picture", Skip: "Let staff check instead",
 		SkipNote: "No camera: a member of staff compares you with the photo.",
-		Declined: "A member of staff will check. Please wait here.",
 	}
 }
 

@@ -83,15 +83,15 @@ func screensJapanese() ScreensText {
 
 func entryJapanese() EntryText {
 	return EntryText{
-		TitleB: "カードの表面の番号を入力してください", LeadB: "カードを見ながら、印刷のとおりに入力してください。",
+		TitleB: "カードの番号を入力してください", LeadB: "表面を見て、印刷のとおりに入力してください。",
 		TitlePIN: "4けたの暗証番号を入力してください", LeadPIN: "カードを受け取ったときに決めた番号です。",
-		Birth: "生年月日", BirthHelp: "年・月・日を2けたずつ。年は印刷されている数字のとおり",
+		Birth: "生年月日", BirthHelp: "年月日を2けたずつ。年は印刷のまま",
 		Expiry: "有効期限の年", ExpiryHelp: "西暦4けた",
 		Code: "セキュリティコード", CodeHelp: "写真の下の4けた",
 		PIN: "暗証番号", PINHelp: "数字4けた",
 		Filled: "%dけたのうち%dけた入力しました", TriesLeft: "残り回数",
 		ManyTries: "あと%d回入力できます", OneTry: "あと1回だけ入力できます", TriesUnknown: "残り回数は確認できませんでした",
-		UseB: "カードの表面の番号を使う", UsePIN: "4けたの暗証番号を使う",
+		UseB: "カードの番号を使う", UsePIN: "暗証番号を使う",
 		LastB:   "カードの表面の番号をもう一度まちがえると、この番号はロックされます。ロックを解くには市区町村の窓口での手続きが必要です。",
 		LastPIN: "暗証番号をもう一度まちがえると、ロックされます。ロックを解くには市区町村の窓口での手続きが必要です。",
 		LastYes: "この番号で確かめる", LastBack: "戻って入力しなおす",
@@ -106,7 +106,7 @@ func faceJapanese() FaceText {
 		Centre: "顔を枠の真ん中に合わせてください", Dark: "少し暗いようです。顔に光が当たるようにしてください",
 		Bright: "まぶしすぎるようです。少し向きを変えてください", Still: "動かずにお待ちください", Straight: "正面を向いてください",
 		Progress: "%d枚のうち%d枚撮れました", Preview: "カメラの映像", Skip: "係員に確認してもらう",
-		SkipNote: "カメラを使わず、係員が写真と見比べます。", Declined: "係員が確認します。このままお待ちください。",
+		SkipNote: "カメラを使わず、係員が写真と見比べます。",
 	}
 }
 

@@ -279,7 +279,7 @@ func cardFrontArt(label, birth, expiry, code, on string) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 16, "\"><rect class=\"plastic\" x=\"110\" y=\"6\" width=\"420\" height=\"288\" rx=\"22\"></rect> <path class=\"stripe\" d=\"M110 46 v-18 a22 22 0 0 1 22 -22 h376 a22 22 0 0 1 22 22 v18 z\"></path> <rect class=\"picture\" x=\"134\" y=\"122\" width=\"92\" height=\"112\" rx=\"8\"></rect> <circle class=\"person\" cx=\"180\" cy=\"162\" r=\"20\"></circle> <path class=\"person\" d=\"M146 234 a34 40 0 0 1 68 0 z\"></path> <path class=\"lines\" d=\"M134 70 h250 M134 96 h340 M252 238 h150\"></path> ")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 16, "\"><rect class=\"plastic\" x=\"110\" y=\"6\" width=\"420\" height=\"288\" rx=\"22\"></rect> <path class=\"stripe\" d=\"M110 46 v-18 a22 22 0 0 1 22 -22 h376 a22 22 0 0 1 22 22 v18 z\"></path> <rect class=\"picture\" x=\"134\" y=\"110\" width=\"92\" height=\"112\" rx=\"8\"></rect> <circle class=\"person\" cx=\"180\" cy=\"150\" r=\"20\"></circle> <path class=\"person\" d=\"M146 222 a34 40 0 0 1 68 0 z\"></path> <path class=\"lines\" d=\"M134 66 h250 M134 90 h340\"></path> ")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -301,7 +301,7 @@ func cardFrontArt(label, birth, expiry, code, on string) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 18, "\"><rect x=\"250\" y=\"124\" width=\"256\" height=\"40\" rx=\"8\"></rect> <text x=\"378\" y=\"151\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 18, "\"><rect x=\"250\" y=\"118\" width=\"256\" height=\"40\" rx=\"8\"></rect> <text x=\"378\" y=\"145\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -336,7 +336,7 @@ func cardFrontArt(label, birth, expiry, code, on string) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 21, "\"><rect x=\"250\" y=\"176\" width=\"256\" height=\"40\" rx=\"8\"></rect> <text x=\"378\" y=\"203\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 21, "\"><rect x=\"250\" y=\"172\" width=\"256\" height=\"40\" rx=\"8\"></rect> <text x=\"378\" y=\"199\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -371,7 +371,7 @@ func cardFrontArt(label, birth, expiry, code, on string) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 24, "\"><rect x=\"128\" y=\"244\" width=\"256\" height=\"40\" rx=\"8\"></rect> <text x=\"256\" y=\"271\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 24, "\"><rect x=\"134\" y=\"238\" width=\"256\" height=\"40\" rx=\"8\"></rect> <text x=\"262\" y=\"265\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

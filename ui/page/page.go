@@ -38,9 +38,13 @@ type view struct {
 	c *i18n.Catalog
 }
 
-// name tells screens apart for the focus: it changes when the screen is a new one or a question opens over it.
+// name tells screens apart for the focus: it changes when the screen is a new one, when something
+// went wrong, or when a question opens over it.
 func (v view) name() string {
 	name := string(v.Kind) + "-" + strconv.FormatUint(v.Instance, 10)
+	if v.Trouble != nil {
+		name += "-" + v.Trouble.Code
+	}
 	if v.AskCancel {
 		name += "-ask"
 	}
@@ -67,6 +71,8 @@ func (v view) texts() i18n.ScreenText {
 		t.Lead = v.c.Entry.LastPIN
 	case v.Kind == screen.LastTry:
 		t.Lead = v.c.Entry.LastB
+	case v.Kind == screen.Face && v.Face != nil && v.Face.Declined:
+		t.Title, t.Lead = v.c.Screens.WaitStaff.Title, v.c.Screens.WaitStaff.Lead
 	case v.Kind == screen.Result && v.Result != nil:
 		t.Title, t.Lead = v.outcome(v.Result.Outcome)
 	}
@@ -164,6 +170,20 @@ func formatDate(c *i18n.Catalog, b []byte) []byte {
 		}
 	}
 	return out
+}
+
+// expiry writes YYYY-MM-DD in the words of the language.
+func expiry(v view) string {
+	digits := bytes.ReplaceAll([]byte(v.Review.Expiry), []byte("-"), nil)
+	if len(digits) != 8 {
+		return v.Review.Expiry
+	}
+	return string(formatDate(v.c, digits))
+}
+
+// news is true on screens where a trouble explains what happens next rather than asks for a correction.
+func (v view) news() bool {
+	return v.Kind == screen.WaitStaff || v.Kind == screen.Result || v.Kind == screen.Face || v.Kind == screen.TakeCard
 }
 
 // sex names the digit of the card: 1 male, 2 female, anything else other.

@@ -15,7 +15,13 @@ function auth(key) {
 }
 
 let n = 0
-const link = Link(base + '/ws', key => { n = 0; return auth(key) }, preview)
+let view = ''
+const link = Link(base + '/ws', key => { n = 0; return auth(key) }, () => {
+  const app = document.getElementById('app'), field = app.querySelector('.field.active')
+  if (field && app.dataset.view === view) field.scrollIntoView({ block: 'nearest' }) // not before the first key
+  view = app.dataset.view
+  preview()
+})
 
 // A tap counts for the screen on which the finger went down. Buttons marked calm ignore the second half of a
 // double tap, so that nothing final happens by accident.

@@ -35,18 +35,19 @@ function Link(url, first, draw) {
   }
 
   // Morphing keeps the pressed button in place, so that a push between finger down and finger up loses no tap. What
-  // a person opened, ticked or typed stays: open, checked and value are never overwritten.
+  // a person opened, ticked or typed stays: open, checked and value are never overwritten. (Not ignoreActiveValue:
+  // it skips the children of whatever has the focus, and that is <main>.)
   function morph(html) {
     const doc = new DOMParser().parseFromString(policy.createHTML(html), 'text/html')
     Idiomorph.morph(document.getElementById('app'), doc.getElementById('app'), {
-      ignoreActiveValue: true,
       callbacks: { beforeAttributeUpdated: name => !['open', 'checked', 'value'].includes(name) },
     })
   }
 
   function announce(app) {
     const place = app.querySelector('[data-focus]') || document.getElementById('main')
-    if (place) { place.focus({ preventScroll: true }); place.scrollTop = 0 }
+    if (place) place.focus({ preventScroll: true })
+    for (const e of app.querySelectorAll('.body')) e.scrollTop = 0
     const title = app.querySelector('[role=dialog] h2') || document.getElementById('title')
     document.getElementById('say').textContent = title ? title.textContent : ''
   }
