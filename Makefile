@@ -1,0 +1,83 @@
+# make help lists the targets. Every target does its own set-up on a bare Debian 12 with Go >= 1.26.
+SHELL := /bin/bash
+# A folder of face models; its README is the contract. Without one faces are not checked.
+export FACE_MODELS ?= $(abspath $(firstword $(wildcard ../shared/models)))
+GOLANGCI := .cache/golangci-lint
+GOLANGCI_VERSION := v2.15.0
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -X madoguchi/daemon/kiosk.Version=$(VERSION)
+TEST_TIMEOUT := 20m
+
+.PHONY: help setup build run test check unit race fuzz bench golden generate fmt lint clean screenshots
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+setup: ## install what is missing (apt-packages.txt)
+	@packaging/setup.sh
+
+build: setup ## build bin/{kioskd,hqd,kioskctl}
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./daemon/kioskd ./daemon/hqd ./daemon/kioskctl
+
+run: build ## kiosk and HQ on loopback; DEVICES=virtual (default) or real; Ctrl-C ends all
+	@packaging/run.sh
+
+test: build fmtcheck generated ## everything
+	go vet ./...
+	CGO_ENABLED=0 go build ./...
+	go test -timeout $(TEST_TIMEOUT) ./...
+
+check: setup fmtcheck generated unit lint ## the fast loop: format, generate-is-clean, vet, unit tests, lint
+	go vet ./...
+
+unit: ## tests that need neither browser, pcscd nor models
+	go test -short ./...
+
+.PHONY: fmtcheck generated
+fmtcheck:
+	@out=$$(git ls-files '*.go' | grep -v '_templ.go$$' | xargs go tool gofumpt -l); \
+	if [ -n "$$out" ]; then echo "not formatted (make fmt):"; echo "$$out"; exit 1; fi
+
+generated: ## templates are generated and committed
+	@before=$$(git ls-files -s -m -o --exclude-standard '*_templ.go' | sha256sum; cat $$(git ls-files '*_templ.go') | sha256sum); \
+	go tool templ generate -log-level error; \
+	after=$$(git ls-files -s -m -o --exclude-standard '*_templ.go' | sha256sum; cat $$(git ls-files '*_templ.go') | sha256sum); \
+	if [ "$$before" != "$$after" ]; then echo "generated templates were not up to date; commit them"; exit 1; fi
+
+generate: ## make the templates
+	go tool templ generate
+
+fmt: ## format
+	git ls-files '*.go' | grep -v '_templ.go$$' | xargs go tool gofumpt -w
+
+lint: $(GOLANGCI)-$(GOLANGCI_VERSION) ## golangci-lint at its pinned version (built from source once, about 2 minutes)
+	$(GOLANGCI)-$(GOLANGCI_VERSION) run ./...
+
+$(GOLANGCI)-$(GOLANGCI_VERSION):
+	@mkdir -p .cache
+	GOBIN=$(abspath .cache) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	mv .cache/golangci-lint $@
+
+race: setup ## the race detector over everything but the browser tests
+	go test -race -short ./...
+
+T ?= 30s
+fuzz: setup ## every fuzz target for T=30s
+	@for p in $$(go list ./...); do \
+		dir=$$(go list -f '{{.Dir}}' $$p); \
+		for f in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' $$dir/*_test.go 2>/dev/null | sed 's/func //'); do \
+			echo "== $$p $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(T) $$p || exit 1; \
+		done; \
+	done
+
+bench: build ## the figures: card placed -> attributes shown, match stages, push latency, durable enqueue
+	go test -run '^$$' -bench . -benchtime 20x -timeout $(TEST_TIMEOUT) ./hardware/... ./face/... ./storage/... ./ui/...  ./daemon/... | grep -E '^(pkg|Benchmark|cpu|FAIL|---)' 
+
+golden: ## rewrite golden files after a change on purpose
+	go test ./ui/page -update
+
+screenshots: setup ## pictures of every screen into SCREENSHOTS (default .cache/screenshots)
+	SCREENSHOTS=$${SCREENSHOTS:-$(abspath .cache/screenshots)} go test -count 1 -run Screens ./ui/hub
+
+clean: ## remove what was built
+	rm -rf bin .run .cache
