@@ -3,6 +3,7 @@ package hardwaretest_test
 import (
 	"testing"
 
+	"madoguchi/hardware/camera"
 	"madoguchi/hardware/hardwaretest"
 	"madoguchi/hardware/reader"
 	"madoguchi/hardware/virtual"
@@ -69,5 +70,16 @@ func TestVirtualReader(t *testing.T) {
 	hardwaretest.Run(t, func(t *testing.T) (reader.Reader, hardwaretest.Hand) {
 		r := virtual.NewReader()
 		return r, newHand(t, r)
+	})
+}
+
+func TestVirtualCamera(t *testing.T) {
+	hardwaretest.RunCamera(t, func(t *testing.T) camera.Camera {
+		t.Helper()
+		c, err := virtual.NewCamera()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
 	})
 }

@@ -17,12 +17,12 @@ import (
 
 // bench is a simulated machine with one camera.
 type bench struct {
-	mu     sync.Mutex
-	there  []string
-	offers []mode
-	next   func() ([]byte, error)
-	opens  int
-	open_  int // open now
+	mu      sync.Mutex
+	there   []string
+	offers  []mode
+	next    func() ([]byte, error)
+	opens   int
+	openNow int // open now
 }
 
 func (b *bench) paths(pin string) []string {
@@ -41,7 +41,7 @@ func (b *bench) open(string) (device, error) {
 		return nil, errors.New("test: unplugged")
 	}
 	b.opens++
-	b.open_++
+	b.openNow++
 	return &benchDevice{b}, nil
 }
 
@@ -54,7 +54,7 @@ func (b *bench) plug(paths ...string) {
 func (b *bench) state() (opens, now int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.opens, b.open_
+	return b.opens, b.openNow
 }
 
 type benchDevice struct{ b *bench }
@@ -71,7 +71,7 @@ func (d *benchDevice) frame() ([]byte, error) {
 func (d *benchDevice) close() error {
 	d.b.mu.Lock()
 	defer d.b.mu.Unlock()
-	d.b.open_--
+	d.b.openNow--
 	return nil
 }
 
