@@ -4,6 +4,7 @@ import (
 	"errors"
 	"image"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -77,19 +78,27 @@ func (s *stage) judge() face.Verdict {
 // reset drops all frames.
 func (s *stage) reset() { s.frames = nil }
 
-func TestJudge(t *testing.T) {
-	errBad := errors.New("bad")
-	type want struct {
-		match, live face.Outcome
-		reasons     []face.Reason
-		frames      int
-	}
-	none := func(r ...face.Reason) want { return want{face.NotChecked, face.NotChecked, r, 0} }
-	for _, tc := range []struct {
-		name string
-		edit func(*stage)
-		want want
-	}{
+// want is what a case checks of the verdict.
+type want struct {
+	Match, Live face.Outcome
+	Reasons     []face.Reason
+	Frames      int
+}
+
+func none(r ...face.Reason) want { return want{face.NotChecked, face.NotChecked, r, 0} }
+
+// judgeCase is the happy path with one thing changed.
+type judgeCase struct {
+	name string
+	edit func(*stage)
+	want want
+}
+
+func errBad() error { return errors.New("bad") }
+
+// setUpCases are about engine and calibration.
+func setUpCases() []judgeCase {
+	return []judgeCase{
 		{"all-well", func(*stage) {}, want{face.Pass, face.Pass, nil, 5}},
 		{"model-without-name", func(s *stage) { s.engine.Nameless = true }, none(face.ReasonNoModel)},
 		{"no-calibration", func(s *stage) { s.cal = nil }, none(face.ReasonNoCalibration)},
@@ -100,20 +109,32 @@ func TestJudge(t *testing.T) {
 		{"other-model", func(s *stage) { s.cal.Model = "other" }, none(face.ReasonCalibrationModel)},
 		{"virtual-calibration-real-camera", func(s *stage) { s.cal.VirtualOnly = true }, none(face.ReasonCalibrationVirtual)},
 		{"virtual-calibration-virtual-camera", func(s *stage) { s.cal.VirtualOnly, s.real = true, false }, want{face.Pass, face.Pass, nil, 5}},
+	}
+}
+
+// brokenCases are about the card and a failing engine.
+func brokenCases() []judgeCase {
+	return []judgeCase{
 		{"no-card-picture", func(s *stage) { s.card = nil }, want{face.NotChecked, face.Pass, []face.Reason{face.ReasonCardImage}, 5}},
 		{"empty-card-picture", func(s *stage) { s.card = image.NewGray(image.Rectangle{}) }, want{face.NotChecked, face.Pass, []face.Reason{face.ReasonCardImage}, 5}},
 		{"card-without-face", func(s *stage) { s.change(-1, func(c *fake.Scene) { c.Found = nil }) }, want{face.NotChecked, face.Pass, []face.Reason{face.ReasonNoCardFace}, 5}},
 		{"card-with-two-faces", func(s *stage) { s.change(-1, func(c *fake.Scene) { c.Found = append(c.Found, c.Found[0]) }) }, want{face.NotChecked, face.Pass, []face.Reason{face.ReasonNoCardFace}, 5}},
-		{"card-detect-error", func(s *stage) { s.change(-1, func(c *fake.Scene) { c.DetectErr = errBad }) }, none(face.ReasonEngine)},
-		{"card-template-error", func(s *stage) { s.change(-1, func(c *fake.Scene) { c.VectorErr = errBad }) }, none(face.ReasonEngine)},
+		{"card-detect-error", func(s *stage) { s.change(-1, func(c *fake.Scene) { c.DetectErr = errBad() }) }, none(face.ReasonEngine)},
+		{"card-template-error", func(s *stage) { s.change(-1, func(c *fake.Scene) { c.VectorErr = errBad() }) }, none(face.ReasonEngine)},
 		{"card-template-empty", func(s *stage) { s.change(-1, func(c *fake.Scene) { c.Vector = nil }) }, none(face.ReasonEngine)},
 		{"card-template-zero", func(s *stage) { s.change(-1, func(c *fake.Scene) { c.Vector = []float32{0, 0} }) }, none(face.ReasonEngine)},
-		{"frame-detect-error", func(s *stage) { s.change(4, func(c *fake.Scene) { c.DetectErr = errBad }) }, none(face.ReasonEngine)},
-		{"frame-template-error", func(s *stage) { s.change(4, func(c *fake.Scene) { c.VectorErr = errBad }) }, none(face.ReasonEngine)},
+		{"frame-detect-error", func(s *stage) { s.change(4, func(c *fake.Scene) { c.DetectErr = errBad() }) }, none(face.ReasonEngine)},
+		{"frame-template-error", func(s *stage) { s.change(4, func(c *fake.Scene) { c.VectorErr = errBad() }) }, none(face.ReasonEngine)},
 		{"frame-template-zero", func(s *stage) { s.change(4, func(c *fake.Scene) { c.Vector = []float32{0, 0} }) }, none(face.ReasonEngine)},
-		{"frame-liveness-error", func(s *stage) { s.change(4, func(c *fake.Scene) { c.LiveErr = errBad }) }, none(face.ReasonEngine)},
+		{"frame-liveness-error", func(s *stage) { s.change(4, func(c *fake.Scene) { c.LiveErr = errBad() }) }, none(face.ReasonEngine)},
 		{"liveness-not-a-number", func(s *stage) { s.change(4, func(c *fake.Scene) { c.Live = math.NaN() }) }, none(face.ReasonEngine)},
 		{"liveness-above-one", func(s *stage) { s.change(4, func(c *fake.Scene) { c.Live = 7 }) }, none(face.ReasonEngine)},
+	}
+}
+
+// frameCases are about how many faces the frames show.
+func frameCases() []judgeCase {
+	return []judgeCase{
 		{"no-frames", func(s *stage) { s.reset() }, none(face.ReasonFewFrames, face.ReasonNoFace)},
 		{"nil-frames", func(s *stage) { s.frames = make([]image.Image, 9) }, none(face.ReasonFewFrames, face.ReasonNoFace)},
 		{"two-frames", func(s *stage) { s.frames = s.frames[:2] }, want{face.NotChecked, face.NotChecked, []face.Reason{face.ReasonFewFrames}, 2}},
@@ -136,6 +157,12 @@ func TestJudge(t *testing.T) {
 				c.Found = append(c.Found, faint)
 			})
 		}, want{face.Pass, face.Pass, nil, 5}},
+	}
+}
+
+// decisionCases are about scores.
+func decisionCases() []judgeCase {
+	return []judgeCase{
 		{"somebody-else", func(s *stage) {
 			s.reset()
 			for range 4 {
@@ -182,17 +209,20 @@ func TestJudge(t *testing.T) {
 			s.change(1, func(c *fake.Scene) { c.Found[0].Box = c.Found[0].Box.Add(image.Pt(120, 0)) })
 			s.change(2, func(c *fake.Scene) { c.Found[0].Landmarks[2].X += 40 })
 		}, want{face.NotChecked, face.NotChecked, []face.Reason{face.ReasonFewFrames}, 2}},
-	} {
+	}
+}
+
+func TestJudge(t *testing.T) {
+	for _, tc := range slices.Concat(setUpCases(), brokenCases(), frameCases(), decisionCases()) {
 		t.Run(tc.name, func(t *testing.T) {
 			s := newStage()
 			tc.edit(s)
 			v := s.judge()
-			got := want{v.Match, v.Live, v.Reasons, v.Frames}
-			if d := cmp.Diff(tc.want, got, cmp.AllowUnexported(want{})); d != "" {
+			if d := cmp.Diff(tc.want, want{v.Match, v.Live, v.Reasons, v.Frames}); d != "" {
 				t.Errorf("verdict (-want +got):\n%s", d)
 			}
-			if (v.Match == face.NotChecked) != (v.Score == 0) && v.Match != face.Fail {
-				t.Errorf("match %s with score %d", v.Match, v.Score)
+			if v.Match == face.NotChecked && v.Score != 0 || v.Live == face.NotChecked && v.LiveScore != 0 {
+				t.Errorf("a score without a check: %+v", v)
 			}
 			for i, tpl := range s.engine.Issued {
 				if tpl.V != nil {

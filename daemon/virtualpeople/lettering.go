@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/image/font"
 	"golang.org/x/image/font/opentype"
@@ -69,16 +70,26 @@ func (l *lettering) lines(text string, size, width int) *image.Gray {
 	return img
 }
 
+// breakLines breaks before the word that does not fit, or within it when it is as long as Japanese text.
 func breakLines(face font.Face, text string, width int) []string {
+	const longWord = 12 // runes
 	var rows []string
-	row := ""
+	var row []rune
 	for _, r := range text {
-		if font.MeasureString(face, row+string(r)).Ceil() > width-2 {
-			rows, row = append(rows, row), ""
+		row = append(row, r)
+		if font.MeasureString(face, string(row)).Ceil() <= width-2 {
+			continue
 		}
-		row += string(r)
+		cut := len(row) - 1
+		for i := cut; i > 0 && cut-i < longWord; i-- {
+			if row[i-1] == ' ' || row[i-1] == '\u3000' {
+				cut = i
+				break
+			}
+		}
+		rows, row = append(rows, string(row[:cut])), slices.Clone(row[cut:])
 	}
-	return append(rows, row)
+	return append(rows, string(row))
 }
 
 // bilevel writes a PNG of colour type 0 (grey) with 1 bit per pixel, which is what cards hold. image/png writes

@@ -14,13 +14,13 @@ type identity struct {
 func people() []identity {
 	return []identity{
 		{"sato", portrait.Woman, 1, true},
-		{"suzuki", portrait.Man, 5, true},
-		{"tanaka", portrait.Man, 4, true},
-		{"kobayashi", portrait.Girl, 6, true},
-		{"watanabe", portrait.OldMan, 1, true},
-		{"ito", portrait.Woman, 5, true},
-		{"ito-impostor", portrait.Woman, 25, false},
-		{"nguyen", portrait.Woman, 3, true},
+		{"suzuki", portrait.Man, 2, true},
+		{"tanaka", portrait.Man, 24, true},
+		{"kobayashi", portrait.Girl, 27, true},
+		{"watanabe", portrait.OldMan, 43, true},
+		{"ito", portrait.Woman, 27, true},
+		{"ito-impostor", portrait.Woman, 20, false},
+		{"nguyen", portrait.Woman, 22, true},
 	}
 }
 

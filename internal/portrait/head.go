@@ -120,9 +120,9 @@ func (p *Params) body() []*mesh {
 		thick = 0.42
 	}
 	neck := grid(60, 30, -2.2, 2.2, -3.4, -0.8, func(a, y float64) (vec, float64, float64) {
-		w := thick + 0.45*smooth(-1.7, -2.5, y)
+		w := thick + 0.30*smooth(-1.8, -2.5, y)
 		sa, ca := math.Sincos(a)
-		return vec{w * sa, y, -0.25 + w*0.95*ca}, 3, y
+		return vec{w * sa, y, -0.28 + 0.06*y + thick*0.95*ca}, 3, y
 	})
 	neck.shade = func(s surface) paint {
 		return paint{colour: p.skin.times(vec{0.92, 0.86, 0.84}), spec: 0.05, shine: 12, glow: 0.7}
@@ -131,7 +131,7 @@ func (p *Params) body() []*mesh {
 	torso := grid(90, 60, -math.Pi/2, math.Pi/2, -1.2, 1.5, func(a, t float64) (vec, float64, float64) {
 		sa, ca := math.Sincos(a)
 		st, ct := math.Sincos(t)
-		c := math.Pow(max(ct, 0), 0.75)
+		c := math.Pow(max(ct, 0), 0.62)
 		return vec{broad * power(sa, 0.85) * c, -4.25 + 2.35*st, -0.4 + 1.15*ca*c}, broad * sa * c, -4.25 + 2.35*st
 	})
 	torso.shade = func(s surface) paint {
