@@ -21,11 +21,10 @@ type Options struct {
 	MaxSize int           // most bytes of the file; 0: 4 GiB
 	Wait    time.Duration // for another process to let go of the file; 0: 2 s
 	Room    RoomOptions
+	// CompactFrom is the size from which Open makes the file smaller when most of it is free; 0: 64 MiB. A large free
+	// list makes every commit slow: bbolt writes it each time.
+	CompactFrom int64
 }
-
-// compactFrom is the size from which Open makes the file smaller when most of it is free. A large free list makes
-// every commit slow: bbolt writes it each time.
-const compactFrom = 64 << 20
 
 // Open opens or makes the outbox. A file that bbolt cannot read is not deleted but set aside, and a fresh one is
 // made: a kiosk must be able to go on, and HQ can salvage the envelopes, which authenticate themselves.
@@ -36,6 +35,9 @@ func Open(path string, opt Options) (*Queue, error) {
 	}
 	if opt.MaxSize == 0 {
 		opt.MaxSize = 4 << 30
+	}
+	if opt.CompactFrom == 0 {
+		opt.CompactFrom = 64 << 20
 	}
 	if opt.Wait == 0 {
 		opt.Wait = 2 * time.Second
@@ -103,20 +105,19 @@ func (q *Queue) openDB() error {
 		_ = q.db.Close()
 		q.db = nil
 	}
-	switch {
-	case errors.Is(err, berrors.ErrTimeout):
+	if errors.Is(err, berrors.ErrTimeout) {
 		return ErrInUse
-	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch),
-		errors.As(err, new(*panicError)):
-		return fmt.Errorf("%w: %w", errBroken, err)
 	}
-	return err
+	if errors.As(err, new(syscall.Errno)) || isNoSpace(err) {
+		return err // the system's fault, not the file's: no rights, no room, a disk that does not answer
+	}
+	return fmt.Errorf("%w: %w", errBroken, err)
 }
 
 // compact rewrites a file that is mostly free pages.
 func (q *Queue) compact() error {
 	info, err := os.Stat(q.path)
-	if err != nil || info.Size() < compactFrom {
+	if err != nil || info.Size() < q.opt.CompactFrom {
 		return err
 	}
 	if q.free() < info.Size()/2 {
@@ -139,7 +140,7 @@ func (q *Queue) compact() error {
 }
 
 // Close closes the file.
-func (q *Queue) Close() error { return q.db.Close() }
+func (q *Queue) Close() error { return q.guard(q.db.Close) }
 
 // panicError is a panic of bbolt over a damaged page, as an error.
 type panicError struct{ what any }

@@ -92,15 +92,12 @@ func LoadBundle(dir string) (*Bundle, error) {
 	return b, err
 }
 
-// Client makes the HTTP client for HQ: mutual TLS, no redirects, one connection.
+// Client makes the HTTP client for HQ: mutual TLS, one connection.
 func (b *Bundle) Client() *http.Client {
-	return &http.Client{
-		Transport: &http.Transport{
-			Proxy: http.ProxyFromEnvironment, TLSClientConfig: b.TLS.Clone(), ForceAttemptHTTP2: true, MaxConnsPerHost: 1,
-			IdleConnTimeout: time.Minute, TLSHandshakeTimeout: 30 * time.Second, ResponseHeaderTimeout: time.Minute,
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	return &http.Client{Transport: &http.Transport{
+		Proxy: http.ProxyFromEnvironment, TLSClientConfig: b.TLS.Clone(), ForceAttemptHTTP2: true, MaxConnsPerHost: 1,
+		IdleConnTimeout: time.Minute, TLSHandshakeTimeout: 30 * time.Second, ResponseHeaderTimeout: time.Minute,
+	}}
 }
 
 // LoadReceiptKeys reads receipt.toml.

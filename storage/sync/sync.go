@@ -74,6 +74,9 @@ func New(o Options) (*Uploader, error) {
 		o.Jitter = func(most time.Duration) time.Duration { return time.Duration(rand.Int64N(int64(most) + 1)) } //nolint:gosec // spreads load, guards nothing
 	}
 	o.URL = strings.TrimSuffix(o.URL, "/")
+	client := *o.Client // HQ's answer never sends us elsewhere, whatever client was given
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	o.Client = &client
 	return &Uploader{opt: o}, nil
 }
 

@@ -1,0 +1,263 @@
+package queue_test
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	bolt "go.etcd.io/bbolt"
+
+	"madoguchi/storage/queue"
+	"madoguchi/storage/storagetest"
+	"madoguchi/storage/wire"
+)
+
+// crashPath makes the test binary be a process that fills a queue until it is killed.
+const crashPath = "MADOGUCHI_TEST_CRASH_QUEUE"
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv(crashPath); path != "" {
+		if err := fill(path); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// fill puts records and says so on stdout only after Put has returned; it deletes every third.
+func fill(path string) error {
+	q, err := queue.Open(path, options())
+	if err != nil {
+		return err
+	}
+	keys, err := storagetest.NewKeys()
+	if err != nil {
+		return err
+	}
+	receipts, err := storagetest.NewReceipts()
+	if err != nil {
+		return err
+	}
+	for n := 0; ; n++ {
+		var e *wire.Envelope
+		if err := q.PutNext(func(seq uint64) (*wire.Envelope, error) {
+			var err error
+			e, err = keys.Envelope(storagetest.NewID(), seq, 2000+rand.IntN(100<<10))
+			return e, err
+		}); err != nil {
+			return err
+		}
+		fmt.Printf("put %s %d %x\n", e.Header.ID, e.Header.Seq, e.Digest)
+		if n%3 == 2 {
+			r, err := receipts.Verified(e.Header.ID, e.Digest)
+			if err != nil {
+				return err
+			}
+			fmt.Printf("del %s\n", e.Header.ID) // from here on it may be there or not
+			if err := q.Delete(r); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// TestKilled: what Put acknowledged is there after kill -9, whole and once, over several lives of one file.
+func TestKilled(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "outbox.bbolt")
+	acked := map[string]string{} // id -> digest
+	seqs := map[uint64]bool{}
+	for life := range 6 {
+		kill(t, path, 5+rand.IntN(40), acked, seqs)
+		q, err := queue.Open(path, options())
+		if err != nil {
+			t.Fatalf("life %d: %v", life, err)
+		}
+		if q.Stats().Quarantined != "" {
+			t.Fatalf("life %d: the file was found broken", life)
+		}
+		if err := q.Close(); err != nil {
+			t.Fatal(err)
+		}
+		requireClean(t, path)
+	}
+	q, err := queue.Open(path, options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	seen := map[string]bool{}
+	for {
+		item, ok, err := q.Peek()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !ok {
+			break
+		}
+		if seen[item.ID] {
+			t.Fatalf("%s is there twice", item.ID)
+		}
+		seen[item.ID] = true
+		if want, ok := acked[item.ID]; ok && want != fmt.Sprintf("%x", item.Digest) {
+			t.Fatalf("%s has changed", item.ID)
+		}
+		if err := q.Shelve(item.ID, "counted"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for id := range acked {
+		if !seen[id] {
+			t.Errorf("%s was acknowledged and is gone", id)
+		}
+	}
+	if len(acked) < 20 {
+		t.Fatalf("only %d records were acknowledged: the test shows nothing", len(acked))
+	}
+}
+
+// kill runs one life: it reads n lines and kills without warning.
+func kill(t *testing.T, path string, n int, acked map[string]string, seqs map[uint64]bool) {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stderr bytes.Buffer
+	cmd := exec.Command(exe)
+	cmd.Env = append(os.Environ(), crashPath+"="+path)
+	cmd.Stderr = &stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	in := bufio.NewScanner(out)
+	for line := 0; in.Scan(); line++ {
+		if line == n {
+			_ = cmd.Process.Kill() // lines already in the pipe are read on: they were acknowledged
+		}
+		var id, digest string
+		var seq uint64
+		if c, _ := fmt.Sscanf(in.Text(), "put %s %d %s", &id, &seq, &digest); c == 3 {
+			if seqs[seq] {
+				t.Fatalf("number %d was used twice", seq)
+			}
+			acked[id], seqs[seq] = digest, true
+		} else if c, _ := fmt.Sscanf(in.Text(), "del %s", &id); c == 1 {
+			delete(acked, id)
+		}
+	}
+	_ = cmd.Wait()
+	if stderr.Len() > 0 {
+		t.Fatal(stderr.String())
+	}
+}
+
+// requireClean lets bbolt check its own structure.
+func requireClean(t *testing.T, path string) {
+	t.Helper()
+	db, err := bolt.Open(path, 0o600, &bolt.Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.View(func(tx *bolt.Tx) error {
+		for err := range tx.Check() {
+			return err
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestDamagedBody(t *testing.T) {
+	k := newKit(t, options())
+	a, b := k.put(t, 30000), k.put(t, 30000)
+	if err := k.Close(); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile(k.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hits := 0
+	for i := 0; ; hits++ { // bbolt leaves old copies in free pages: spoil them all
+		j := bytes.Index(raw[i:], a.Bytes[:300])
+		if j < 0 {
+			break
+		}
+		i += j + 1
+		raw[i+20000] ^= 4
+	}
+	if hits == 0 {
+		t.Fatal("the envelope is not in the file")
+	}
+	if err := os.WriteFile(k.path, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	k.Queue = nil
+	k.reopen(t, options())
+	_, _, err = k.Peek()
+	var damaged *queue.DamagedError
+	if !errors.As(err, &damaged) || damaged.ID != a.Header.ID {
+		t.Fatalf("got %v: a flipped bit must not pass", err)
+	}
+	if err := k.ShelveDamaged(damaged); err != nil {
+		t.Fatal(err)
+	}
+	requireLevels(t, k.Queue, 1, 1)
+	if got, _, err := k.Peek(); err != nil || got.ID != b.Header.ID {
+		t.Fatalf("got %s, %v: the next one must come through", got.ID, err)
+	}
+}
+
+func TestBrokenFileIsSetAside(t *testing.T) {
+	for name, spoil := range map[string]func([]byte) []byte{
+		"both-metas": func(b []byte) []byte { clear(b[:16384]); return b },
+		"text":       func([]byte) []byte { return bytes.Repeat([]byte("no database\n"), 2000) },
+		"cut-short":  func(b []byte) []byte { return b[:4096] },
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newKit(t, options())
+			k.put(t, 30000)
+			if err := k.Close(); err != nil {
+				t.Fatal(err)
+			}
+			raw, err := os.ReadFile(k.path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			raw = spoil(raw)
+			if err := os.WriteFile(k.path, raw, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			k.Queue = nil
+			k.reopen(t, options())
+			aside := k.Stats().Quarantined
+			kept, err := os.ReadFile(aside)
+			if err != nil || !bytes.Equal(kept, raw) {
+				t.Fatalf("the broken file must be kept: %q, %v", aside, err)
+			}
+			k.put(t, 2000)
+			requireWorking(t, k)
+		})
+	}
+}
+
+func requireWorking(t *testing.T, k *kit) {
+	t.Helper()
+	if _, ok, err := k.Peek(); !ok || err != nil {
+		t.Fatal("the fresh queue does not work", err)
+	}
+}
