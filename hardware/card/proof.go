@@ -202,10 +202,10 @@ func (c *Card) challenge(ctx context.Context, key *rsa.PublicKey) (Genuineness, 
 	if err != nil {
 		return "", "", err
 	}
-	if resp.Err() != nil {
+	switch {
+	case resp.Err() != nil:
 		return NotCheckable, ReasonChallengeRefused, nil
-	}
-	if rsa.VerifyPKCS1v15(key, crypto.SHA256, sum[:], resp.Data) != nil {
+	case rsa.VerifyPKCS1v15(key, crypto.SHA256, sum[:], resp.Data) != nil:
 		return Forged, ReasonChallengeFailed, nil
 	}
 	return Genuine, "", nil

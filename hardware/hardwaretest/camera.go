@@ -11,9 +11,9 @@ import (
 	"madoguchi/hardware/camera"
 )
 
-// RunCamera runs the conformance suite of hardware/camera. Each call of make gives a camera that is ready; it cleans
+// RunCamera runs the conformance suite of hardware/camera. Each call of ready gives a camera that is ready; it cleans
 // up by t.Cleanup.
-func RunCamera(t *testing.T, make func(t *testing.T) camera.Camera) {
+func RunCamera(t *testing.T, ready func(t *testing.T) camera.Camera) {
 	t.Helper()
 	for _, c := range []struct {
 		name string
@@ -25,7 +25,7 @@ func RunCamera(t *testing.T, make func(t *testing.T) camera.Camera) {
 		{"stream-with-cancelled-context", cameraCancelled},
 		{"watch-and-stream-together", cameraTogether},
 	} {
-		t.Run(c.name, func(t *testing.T) { c.test(t, make(t)) })
+		t.Run(c.name, func(t *testing.T) { c.test(t, ready(t)) })
 	}
 }
 
@@ -58,6 +58,7 @@ func watchCamera(t *testing.T, c camera.Camera) (camera.Level, func()) {
 }
 
 func cameraLevel(t *testing.T, c camera.Camera) {
+	t.Helper()
 	level, end := watchCamera(t, c)
 	end()
 	if level != camera.Ready {
@@ -91,6 +92,7 @@ func take(t *testing.T, c camera.Camera, n int) []camera.Frame {
 }
 
 func cameraFrames(t *testing.T, c camera.Camera) {
+	t.Helper()
 	frames := take(t, c, 5)
 	for i, f := range frames {
 		img, err := jpeg.Decode(bytes.NewReader(f.JPEG))
@@ -114,6 +116,7 @@ func cameraFrames(t *testing.T, c camera.Camera) {
 }
 
 func cameraAgain(t *testing.T, c camera.Camera) {
+	t.Helper()
 	for range 3 {
 		take(t, c, 1)
 	}

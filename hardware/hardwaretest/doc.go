@@ -60,7 +60,7 @@ func watch(t *testing.T, r reader.Reader) *levels {
 		case err := <-done:
 			return err
 		case <-time.After(patience):
-			return errors.New("Watch does not end with its context")
+			return errors.New("the watch does not end with its context")
 		}
 	}
 	t.Cleanup(func() {

@@ -10,7 +10,7 @@ import (
 )
 
 // Run runs the conformance suite of hardware/reader.
-func Run(t *testing.T, make Factory) {
+func Run(t *testing.T, ready Factory) {
 	t.Helper()
 	for _, c := range []struct {
 		name string
@@ -36,7 +36,7 @@ func Run(t *testing.T, make Factory) {
 		{"mute-card-ends-with-the-context", muteCard},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r, h := make(t)
+			r, h := ready(t)
 			c.test(t, r, h)
 		})
 	}

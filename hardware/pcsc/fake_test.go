@@ -15,6 +15,7 @@ type fake struct {
 	proto    protocol
 	answer   func([]byte) ([]byte, error)
 	changed  chan struct{}
+	hang     time.Duration // every wait takes this long, and hears no cancel
 
 	established, released, disconnected, unpowered int
 }
@@ -71,6 +72,10 @@ func (c *fakeContext) readers() ([]string, error) {
 func (c *fakeContext) wait(states []readerState, timeout time.Duration) error {
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()
+	c.f.mu.Lock()
+	hang := c.f.hang
+	c.f.mu.Unlock()
+	time.Sleep(hang)
 	for {
 		c.f.mu.Lock()
 		if c.f.down {

@@ -72,6 +72,7 @@ func (h scardHandle) protocol() protocol {
 		return protocolT0
 	case scard.ProtocolT1:
 		return protocolT1
+	case scard.ProtocolUndefined, scard.ProtocolAny:
 	}
 	return protocolNone
 }
@@ -94,8 +95,7 @@ func toCode(err error) error {
 	if err == nil {
 		return nil
 	}
-	var e scard.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[scard.Error](err); ok {
 		return code(e)
 	}
 	return err

@@ -202,6 +202,48 @@ func TestWatch(t *testing.T) {
 	})
 }
 
+// TestWatchOfAHangingService is what a pcscd that was stopped looks like.
+func TestWatchOfAHangingService(t *testing.T) {
+	const name = "Reader 00 00"
+	t.Run("is-no-service", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFake(name)
+			got := reports(t, newReader(Options{}, f))
+			want(t, got(), reader.Level{Presence: reader.Empty, Reader: name})
+			f.change(func() { f.hang = time.Minute })
+			time.Sleep(30 * time.Second)
+			want(t, got(), reader.Level{Presence: reader.NoService})
+			f.change(func() { f.hang = 0 })
+			time.Sleep(time.Minute)
+			want(t, got(), reader.Level{Presence: reader.Empty, Reader: name})
+		})
+	})
+	t.Run("watch-ends-all-the-same", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFake(name)
+			f.hang = time.Hour
+			r := newReader(Options{}, f)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			begin := time.Now()
+			if err := r.Watch(ctx, func(reader.Level) {}); !errors.Is(err, context.DeadlineExceeded) {
+				t.Fatalf("got %v", err)
+			}
+			if took := time.Since(begin); took > 4*time.Second || r.Abandoned() != 1 {
+				t.Fatalf("took %v, %d calls counted", took, r.Abandoned())
+			}
+			if err := r.Watch(t.Context(), nil); !errors.Is(err, ErrWatching) {
+				t.Fatalf("beside the call that hangs: got %v, want ErrWatching", err)
+			}
+			time.Sleep(2 * time.Hour)
+			synctest.Wait()
+			if r.Abandoned() != 0 || f.released != 1 || r.watching.Load() {
+				t.Fatal("the call came back and was not cleaned up")
+			}
+		})
+	})
+}
+
 func TestOpen(t *testing.T) {
 	for _, tc := range []struct {
 		name    string

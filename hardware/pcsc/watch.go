@@ -32,16 +32,14 @@ func (r *Reader) Watch(ctx context.Context, report func(reader.Level)) error {
 		}
 	}()
 	for backoff := backoffMin; ; {
-		lived, err := w.serve(ctx)
+		lived := w.serve(ctx)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		if lived {
 			backoff = backoffMin
 		}
-		if err != nil {
-			w.lost()
-		}
+		w.lost()
 		if err := pause(ctx, backoff); err != nil {
 			return err
 		}
@@ -61,14 +59,14 @@ type watcher struct {
 }
 
 // serve watches on one context until it fails or ctx ends. lived tells whether the service answered at all.
-func (w *watcher) serve(ctx context.Context) (lived bool, err error) {
+func (w *watcher) serve(ctx context.Context) (lived bool) {
 	pc, err := await(ctx, w.r, callLimit, w.r.service.establish, func(pc pcscContext, err error) {
 		if err == nil {
 			pc.release()
 		}
 	})
 	if err != nil {
-		return false, err
+		return false
 	}
 	w.states = nil
 	for {
@@ -77,14 +75,14 @@ func (w *watcher) serve(ctx context.Context) (lived bool, err error) {
 			if !w.stuck {
 				pc.release()
 			}
-			return lived, err
+			return lived
 		}
 		lived = true
 		w.states = next
 		if !w.look() { // often only the sharing mode changed; a driver that repeats itself must not spin us
-			if err := pause(ctx, spinGuard); err != nil {
+			if pause(ctx, spinGuard) != nil {
 				pc.release()
-				return lived, err
+				return lived
 			}
 		}
 	}
@@ -97,11 +95,23 @@ func (w *watcher) wait(ctx context.Context, pc pcscContext) ([]readerState, erro
 	}
 	known := slices.Clone(w.states)
 	sent := begin(func() ([]readerState, error) { return w.poll(pc, known) })
-	select {
-	case res := <-sent.done:
-		return res.value, res.err
-	case <-ctx.Done():
+	hung := time.NewTimer(pollLimit + callLimit)
+	defer hung.Stop()
+	for waiting := true; waiting; {
+		select {
+		case res := <-sent.done:
+			return res.value, res.err
+		case <-hung.C: // the service does not answer; there is nothing to do but say so and wait on
+			w.lost()
+		case <-ctx.Done():
+			waiting = false
+		}
 	}
+	return nil, w.stop(ctx, pc, sent)
+}
+
+// stop ends a call that blocks, or gives it up.
+func (w *watcher) stop(ctx context.Context, pc pcscContext, sent *call[[]readerState]) error {
 	// a cancel that comes before the call blocks is lost, so it is repeated
 	tick, end := time.NewTicker(cancelEvery), time.NewTimer(cancelGrace)
 	defer tick.Stop()
@@ -110,7 +120,7 @@ func (w *watcher) wait(ctx context.Context, pc pcscContext) ([]readerState, erro
 		pc.cancel()
 		select {
 		case <-sent.done:
-			return nil, ctx.Err()
+			return ctx.Err()
 		case <-tick.C:
 		case <-end.C:
 			r := w.r
@@ -123,7 +133,7 @@ func (w *watcher) wait(ctx context.Context, pc pcscContext) ([]readerState, erro
 			if !w.stuck {
 				r.abandoned.Add(-1)
 			}
-			return nil, ctx.Err()
+			return ctx.Err()
 		}
 	}
 }

@@ -41,9 +41,9 @@ func (machine) paths(pin string) []string {
 	var out []string
 	seen := map[string]bool{}
 	for _, path := range append(byID, plain...) {
-		real, err := filepath.EvalSymlinks(path)
-		if err == nil && !seen[real] {
-			seen[real] = true
+		target, err := filepath.EvalSymlinks(path)
+		if err == nil && !seen[target] {
+			seen[target] = true
 			out = append(out, path)
 		}
 	}
@@ -105,8 +105,7 @@ func (d *webcamDevice) start(m mode) error {
 // frame waits for up to a second.
 func (d *webcamDevice) frame() ([]byte, error) {
 	err := d.cam.WaitForFrame(1)
-	var timeout *webcam.Timeout
-	if errors.As(err, &timeout) {
+	if _, ok := errors.AsType[*webcam.Timeout](err); ok {
 		return nil, errWait
 	}
 	if err != nil {

@@ -24,8 +24,9 @@ import (
 )
 
 const (
-	// Addr is where the first slot of vpcd listens; Addr2 is the second one.
-	Addr  = "127.0.0.1:35963"
+	// Addr is where the first slot of vpcd listens.
+	Addr = "127.0.0.1:35963"
+	// Addr2 is where the second slot listens.
 	Addr2 = "127.0.0.1:35964"
 
 	inside   = "MADOGUCHI_PCSCD_NAMESPACE" // set in the namespace; holds why there is none otherwise
@@ -118,29 +119,29 @@ func settle() error {
 
 // Daemon is one running pcscd.
 type Daemon struct {
-	t   testing.TB
+	tb  testing.TB
 	cmd *exec.Cmd
 	out *buffer
 }
 
 // Start starts a pcscd that ends with the test. Without a namespace it skips, loudly, or fails when CI is true.
-func Start(t testing.TB) *Daemon {
-	t.Helper()
+func Start(tb testing.TB) *Daemon {
+	tb.Helper()
 	if why := os.Getenv(inside); why != "yes" {
 		if why == "" {
 			why = "TestMain does not call pcscd.Main"
 		}
 		if os.Getenv("CI") == "true" {
-			t.Fatalf("NOT TESTED with a real pcscd: %s", why)
+			tb.Fatalf("NOT TESTED with a real pcscd: %s", why)
 		}
-		t.Skipf("NOT TESTED with a real pcscd: %s", why)
+		tb.Skipf("NOT TESTED with a real pcscd: %s", why)
 	}
-	d := &Daemon{t: t}
+	d := &Daemon{tb: tb}
 	d.Up()
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		d.Kill()
-		if t.Failed() {
-			t.Logf("pcscd said:\n%s", d.out.String())
+		if tb.Failed() {
+			tb.Logf("pcscd said:\n%s", d.out.String())
 		}
 	})
 	return d
@@ -148,24 +149,24 @@ func Start(t testing.TB) *Daemon {
 
 // Up starts pcscd, also after Kill, and waits until it answers and its first slot listens.
 func (d *Daemon) Up() {
-	d.t.Helper()
+	d.tb.Helper()
 	_ = os.Remove(socket)
 	_ = os.Remove(runDir + "/pcscd.pid")
 	d.out = &buffer{}
 	d.cmd = exec.Command(program, "--foreground") //nolint:noctx // ended by Kill
 	d.cmd.Stdout, d.cmd.Stderr = d.out, d.out
 	if err := d.cmd.Start(); err != nil {
-		d.t.Fatal(err)
+		d.tb.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for !(answers() && listens()) {
+	for !answers() || !listens() {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			d.t.Fatalf("pcscd does not come up within %v:\n%s", patience, d.out.String())
+			d.tb.Fatalf("pcscd does not come up within %v:\n%s", patience, d.out.String())
 		}
 	}
 }
