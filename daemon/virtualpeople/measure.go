@@ -59,6 +59,7 @@ func look(e face.Engine, id string, card []byte, frames [][]byte) (sample, error
 		}
 		s.live = append(s.live, t)
 		s.score, s.real, s.wide = min(s.score, d.Score), min(s.real, r), max(s.wide, d.Box.Dx())
+		s.top = max(s.top, r)
 	}
 	return s, nil
 }
@@ -163,7 +164,7 @@ func report(e face.Engine, dir string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "lowest own %.4f, highest other %.4f (%s, %s), margin %.4f\nattack: lowest real score %.3f\n",
-		s.genuine, s.impostor, s.pair[0], s.pair[1], s.genuine-s.impostor, attack.real)
+	_, err = fmt.Fprintf(out, "lowest own %.4f, highest other %.4f (%s, %s), margin %.4f\nattack: highest real score %.4f\n",
+		s.genuine, s.impostor, s.pair[0], s.pair[1], s.genuine-s.impostor, attack.top)
 	return err
 }

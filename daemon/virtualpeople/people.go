@@ -13,14 +13,14 @@ type identity struct {
 // people are the identities that ship, in the order of the search.
 func people() []identity {
 	return []identity{
-		{"sato", portrait.Woman, 1, true},
+		{"sato", portrait.Woman, 27, true},
 		{"suzuki", portrait.Man, 2, true},
-		{"tanaka", portrait.Man, 24, true},
-		{"kobayashi", portrait.Girl, 27, true},
-		{"watanabe", portrait.OldMan, 43, true},
-		{"ito", portrait.Woman, 27, true},
-		{"ito-impostor", portrait.Woman, 20, false},
-		{"nguyen", portrait.Woman, 22, true},
+		{"tanaka", portrait.Man, 1, true},
+		{"kobayashi", portrait.Girl, 42, true},
+		{"watanabe", portrait.OldMan, 7, true},
+		{"ito", portrait.Woman, 13, true},
+		{"ito-impostor", portrait.Woman, 1, false},
+		{"nguyen", portrait.Woman, 31, true},
 	}
 }
 
