@@ -86,7 +86,7 @@ func newOpener(ctx context.Context, l setup.Layout, list string) (*opener.Opener
 	if err != nil {
 		return nil, err
 	}
-	return &opener.Opener{Store: records, Keys: keys, Devices: device.Dir(l.Devices()), Receipts: receipts, Now: time.Now}, nil
+	return &opener.Opener{Store: records, Keys: keys, Devices: device.Dir(l.Devices()), Receipts: receipts}, nil
 }
 
 // openRecords opens the receiver's database for reading. On a first start the receiver may not have made it yet; an

@@ -77,7 +77,6 @@ type Opener struct {
 	Keys     *Keys
 	Devices  device.Dir
 	Receipts wire.ReceiptKeys
-	Now      func() time.Time
 }
 
 // Open reads a record, verifies it, and opens those of the parts asked for that it has keys for; with none named, all
