@@ -20,6 +20,7 @@ type sample struct {
 	live  []*face.Template
 	score float64 // lowest score of the detector
 	real  float64 // lowest liveness of the live frames
+	top   float64 // highest
 	wide  int     // widest face in a live frame, pixels
 }
 
