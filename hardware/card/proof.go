@@ -202,10 +202,10 @@ func (c *Card) challenge(ctx context.Context, key *rsa.PublicKey) (Genuineness, 
 	if err != nil {
 		return "", "", err
 	}
-	switch {
-	case resp.Err() != nil:
+	if resp.SW != apdu.OK {
 		return NotCheckable, ReasonChallengeRefused, nil
-	case rsa.VerifyPKCS1v15(key, crypto.SHA256, sum[:], resp.Data) != nil:
+	}
+	if signed := rsa.VerifyPKCS1v15(key, crypto.SHA256, sum[:], resp.Data) == nil; !signed {
 		return Forged, ReasonChallengeFailed, nil
 	}
 	return Genuine, "", nil

@@ -123,6 +123,7 @@ func cameraAgain(t *testing.T, c camera.Camera) {
 }
 
 func cameraCancelled(t *testing.T, c camera.Camera) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := c.Stream(ctx, func(camera.Frame) {}); !errors.Is(err, context.Canceled) {
@@ -134,6 +135,7 @@ func cameraCancelled(t *testing.T, c camera.Camera) {
 }
 
 func cameraTogether(t *testing.T, c camera.Camera) {
+	t.Helper()
 	_, end := watchCamera(t, c)
 	defer end()
 	take(t, c, 3)

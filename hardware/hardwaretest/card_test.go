@@ -13,11 +13,11 @@ import (
 )
 
 // trusted are the issuer keys of the virtual cards.
-func trusted(t testing.TB) []card.IssuerKey {
-	t.Helper()
+func trusted(tb testing.TB) []card.IssuerKey {
+	tb.Helper()
 	keys, err := virtual.IssuerKeys()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	var out []card.IssuerKey
 	for _, k := range keys {
@@ -27,24 +27,24 @@ func trusted(t testing.TB) []card.IssuerKey {
 }
 
 // inProcess puts a card on a virtual reader and opens it.
-func inProcess(t testing.TB, c *virtual.Card, opt card.Options) (*card.Card, reader.Session) {
-	t.Helper()
+func inProcess(tb testing.TB, c *virtual.Card, opt card.Options) (*card.Card, reader.Session) {
+	tb.Helper()
 	r := virtual.NewReader()
 	if err := r.Insert(c); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	return openOn(t, r, opt)
+	return openOn(tb, r, opt)
 }
 
-func openOn(t testing.TB, r reader.Reader, opt card.Options) (*card.Card, reader.Session) {
-	t.Helper()
-	s, err := r.Open(t.Context())
+func openOn(tb testing.TB, r reader.Reader, opt card.Options) (*card.Card, reader.Session) {
+	tb.Helper()
+	s, err := r.Open(tb.Context())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	opened, err := card.Open(t.Context(), s, opt)
+	opened, err := card.Open(tb.Context(), s, opt)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return opened, s
 }
@@ -241,27 +241,27 @@ func TestVirtualOtherCards(t *testing.T) {
 
 // readOnce is one verification's card work: identify, tries, attributes and proven front by 照合番号B, end. It
 // gives the number of commands.
-func readOnce(ctx context.Context, b testing.TB, r reader.Reader, opt card.Options, number *secret.Bytes) int {
-	b.Helper()
-	c, s := openOn(b, r, opt)
+func readOnce(ctx context.Context, tb testing.TB, r reader.Reader, opt card.Options, number *secret.Bytes) int {
+	tb.Helper()
+	c, s := openOn(tb, r, opt)
 	if _, err := c.Tries(ctx, card.RefTextB); err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
 	attributes, err := c.AttributesByB(ctx, number)
 	if err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
 	attributes.Wipe()
 	front, err := c.FrontByB(ctx, number)
 	if err != nil || len(opt.Trust) > 0 && front.Proof.Verdict != card.Genuine {
-		b.Fatalf("%+v %v", front.Proof, err)
+		tb.Fatalf("%+v %v", front.Proof, err)
 	}
 	front.Wipe()
 	if err := c.Forget(ctx); err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
 	n := 0
 	for _, count := range c.Counts() {
@@ -296,19 +296,19 @@ func BenchmarkInProcess(b *testing.B) {
 }
 
 // somebody is a person with a card.
-func somebody(t testing.TB) (*virtual.Person, *virtual.Card) {
-	t.Helper()
+func somebody(tb testing.TB) (*virtual.Person, *virtual.Card) {
+	tb.Helper()
 	people, err := virtual.People()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	p, err := virtual.NewDrawer(people).Person("sato")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	c, err := p.NewCard()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return p, c
 }

@@ -28,6 +28,7 @@ func newPCSC() *pcsc.Reader { return pcsc.New(pcsc.Options{BusyLimit: 300 * time
 
 func TestPCSCReader(t *testing.T) {
 	hardwaretest.Run(t, func(t *testing.T) (reader.Reader, hardwaretest.Hand) {
+		t.Helper()
 		pcscd.Start(t) // a fresh one for each test: a mute card can wedge it
 		slot := vpcd.NewSlot(pcscd.Addr)
 		t.Cleanup(func() { _ = slot.Remove() })
@@ -36,22 +37,22 @@ func TestPCSCReader(t *testing.T) {
 }
 
 // levelsOf watches r and gives the levels as they come.
-func levelsOf(t testing.TB, r reader.Reader) <-chan reader.Level {
-	t.Helper()
+func levelsOf(tb testing.TB, r reader.Reader) <-chan reader.Level {
+	tb.Helper()
 	ch := make(chan reader.Level, 100)
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(tb.Context())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		_ = r.Watch(ctx, func(l reader.Level) { ch <- l })
 	}()
-	t.Cleanup(func() { cancel(); <-done })
+	tb.Cleanup(func() { cancel(); <-done })
 	return ch
 }
 
 // await waits for a presence.
-func await(t testing.TB, ch <-chan reader.Level, want reader.Presence) reader.Level {
-	t.Helper()
+func await(tb testing.TB, ch <-chan reader.Level, want reader.Presence) reader.Level {
+	tb.Helper()
 	timeout := time.After(patient)
 	for {
 		select {
@@ -60,7 +61,7 @@ func await(t testing.TB, ch <-chan reader.Level, want reader.Presence) reader.Le
 				return l
 			}
 		case <-timeout:
-			t.Fatalf("no level %v within %v", want, patient)
+			tb.Fatalf("no level %v within %v", want, patient)
 		}
 	}
 }

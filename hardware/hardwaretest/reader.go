@@ -31,8 +31,8 @@ func Run(t *testing.T, ready Factory) {
 		{"close-twice", closeTwice},
 		{"close-forgets-the-pin", closeForgets},
 		{"removed-between-commands", removedBetween},
-		{"removed-in-mid-command", func(t *testing.T, r reader.Reader, h Hand) { removedMid(t, r, h, false) }},
-		{"removed-after-the-command-took-effect", func(t *testing.T, r reader.Reader, h Hand) { removedMid(t, r, h, true) }},
+		{"removed-in-mid-command", removedUnprocessed},
+		{"removed-after-the-command-took-effect", removedProcessed},
 		{"mute-card-ends-with-the-context", muteCard},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -43,6 +43,7 @@ func Run(t *testing.T, ready Factory) {
 }
 
 func levelAtOnce(t *testing.T, r reader.Reader, h Hand) {
+	t.Helper()
 	l := watch(t, r)
 	if got := l.next(); got.Presence != reader.Empty {
 		t.Fatalf("the first report is %v, want empty", got.Presence)
@@ -61,6 +62,7 @@ func levelAtOnce(t *testing.T, r reader.Reader, h Hand) {
 }
 
 func levelsFollow(t *testing.T, r reader.Reader, h Hand) {
+	t.Helper()
 	l := watch(t, r)
 	empty := l.until(reader.Empty)
 	h.Insert()
@@ -75,6 +77,7 @@ func levelsFollow(t *testing.T, r reader.Reader, h Hand) {
 }
 
 func reinsertion(t *testing.T, r reader.Reader, h Hand) {
+	t.Helper()
 	l := watch(t, r)
 	h.Insert()
 	before := l.until(reader.Card)
@@ -87,6 +90,7 @@ func reinsertion(t *testing.T, r reader.Reader, h Hand) {
 }
 
 func watchEnds(t *testing.T, r reader.Reader, _ Hand) {
+	t.Helper()
 	l := watch(t, r)
 	l.next()
 	if err := l.end(); !errors.Is(err, context.Canceled) {
@@ -103,6 +107,7 @@ func watchEnds(t *testing.T, r reader.Reader, _ Hand) {
 }
 
 func openWithoutCard(t *testing.T, r reader.Reader, _ Hand) {
+	t.Helper()
 	if _, err := r.Open(t.Context()); !errors.Is(err, reader.ErrNoCard) {
 		t.Fatalf("got %v, want ErrNoCard", err)
 	}
@@ -118,6 +123,7 @@ func placed(t *testing.T, r reader.Reader, h Hand) *levels {
 }
 
 func openExclusive(t *testing.T, r reader.Reader, h Hand) {
+	t.Helper()
 	placed(t, r, h)
 	first := open(t, r)
 	if _, err := r.Open(t.Context()); !errors.Is(err, reader.ErrBusy) {
@@ -131,6 +137,7 @@ func openExclusive(t *testing.T, r reader.Reader, h Hand) {
 }
 
 func openCancelled(t *testing.T, r reader.Reader, h Hand) {
+	t.Helper()
 	placed(t, r, h)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -141,6 +148,7 @@ func openCancelled(t *testing.T, r reader.Reader, h Hand) {
 }
 
 func transmit(t *testing.T, r reader.Reader, h Hand) {
+	t.Helper()
 	placed(t, r, h)
 	s := open(t, r)
 	command := selectText()
@@ -155,6 +163,7 @@ func transmit(t *testing.T, r reader.Reader, h Hand) {
 }
 
 func bigResponse(t *testing.T, r reader.Reader, h Hand) {
+	t.Helper()
 	placed(t, r, h)
 	s := open(t, r)
 	want(t, s, selectFace(), 0x9000)
@@ -172,6 +181,7 @@ func bigResponse(t *testing.T, r reader.Reader, h Hand) {
 }
 
 func shortCommands(t *testing.T, r reader.Reader, h Hand) {
+	t.Helper()
 	placed(t, r, h)
 	s := open(t, r)
 	for _, command := range [][]byte{nil, {}, {0x00}, {0x00, 0xA4, 0x04}} {
@@ -183,6 +193,7 @@ func shortCommands(t *testing.T, r reader.Reader, h Hand) {
 }
 
 func transmitAfterClose(t *testing.T, r reader.Reader, h Hand) {
+	t.Helper()
 	placed(t, r, h)
 	s := open(t, r)
 	if err := s.Close(); err != nil {
@@ -194,6 +205,7 @@ func transmitAfterClose(t *testing.T, r reader.Reader, h Hand) {
 }
 
 func transmitCancelled(t *testing.T, r reader.Reader, h Hand) {
+	t.Helper()
 	placed(t, r, h)
 	s := open(t, r)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -204,6 +216,7 @@ func transmitCancelled(t *testing.T, r reader.Reader, h Hand) {
 }
 
 func closeTwice(t *testing.T, r reader.Reader, h Hand) {
+	t.Helper()
 	placed(t, r, h)
 	s := open(t, r)
 	for range 2 {
@@ -214,6 +227,7 @@ func closeTwice(t *testing.T, r reader.Reader, h Hand) {
 }
 
 func closeForgets(t *testing.T, r reader.Reader, h Hand) {
+	t.Helper()
 	placed(t, r, h)
 	s := open(t, r)
 	want(t, s, selectText(), 0x9000)
@@ -232,6 +246,7 @@ func closeForgets(t *testing.T, r reader.Reader, h Hand) {
 }
 
 func removedBetween(t *testing.T, r reader.Reader, h Hand) {
+	t.Helper()
 	l := placed(t, r, h)
 	s := open(t, r)
 	want(t, s, selectText(), 0x9000)
@@ -246,7 +261,18 @@ func removedBetween(t *testing.T, r reader.Reader, h Hand) {
 	comesBack(t, r, h, l)
 }
 
+func removedUnprocessed(t *testing.T, r reader.Reader, h Hand) {
+	t.Helper()
+	removedMid(t, r, h, false)
+}
+
+func removedProcessed(t *testing.T, r reader.Reader, h Hand) {
+	t.Helper()
+	removedMid(t, r, h, true)
+}
+
 func removedMid(t *testing.T, r reader.Reader, h Hand, processed bool) {
+	t.Helper()
 	l := placed(t, r, h)
 	s := open(t, r)
 	want(t, s, selectText(), 0x9000)
@@ -281,6 +307,7 @@ func comesBack(t *testing.T, r reader.Reader, h Hand, l *levels) reader.Session 
 }
 
 func muteCard(t *testing.T, r reader.Reader, h Hand) {
+	t.Helper()
 	l := placed(t, r, h)
 	s := open(t, r)
 	want(t, s, selectText(), 0x9000)

@@ -68,6 +68,7 @@ func (h *hand) NumberB() []byte {
 
 func TestVirtualReader(t *testing.T) {
 	hardwaretest.Run(t, func(t *testing.T) (reader.Reader, hardwaretest.Hand) {
+		t.Helper()
 		r := virtual.NewReader()
 		return r, newHand(t, r)
 	})

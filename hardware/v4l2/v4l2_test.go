@@ -59,8 +59,8 @@ func TestSpan(t *testing.T) {
 }
 
 // picture is a JPEG by the standard library, which writes the tables of Annex K.3.
-func picture(t testing.TB, w, h int, c color.Color) []byte {
-	t.Helper()
+func picture(tb testing.TB, w, h int, c color.Color) []byte {
+	tb.Helper()
 	img := image.NewRGBA(image.Rect(0, 0, w, h))
 	for y := range h {
 		for x := range w {
@@ -70,14 +70,14 @@ func picture(t testing.TB, w, h int, c color.Color) []byte {
 	img.Set(w/2, h/2, color.White)
 	var b bytes.Buffer
 	if err := jpeg.Encode(&b, img, nil); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b.Bytes()
 }
 
 // withoutTables cuts the DHT segments out, as Motion-JPEG cameras do, and gives them.
-func withoutTables(t testing.TB, file []byte) (frame, tables []byte) {
-	t.Helper()
+func withoutTables(tb testing.TB, file []byte) (frame, tables []byte) {
+	tb.Helper()
 	for at := 2; ; {
 		size := 2 + int(file[at+2])<<8 + int(file[at+3])
 		if file[at+1] == 0xC4 {
