@@ -12,7 +12,13 @@ import (
 	"madoguchi/face"
 	"madoguchi/face/jp2"
 	"madoguchi/face/opencv"
+	"madoguchi/internal/child"
 )
+
+func TestMain(m *testing.M) {
+	child.Main(jp2.Handlers())
+	os.Exit(m.Run())
+}
 
 // missing ends a test that cannot run: loudly, and as a failure where CI is set.
 func missing(tb testing.TB, what string) {
@@ -160,5 +166,18 @@ func BenchmarkJudge(b *testing.B) {
 	cal, card, frames := face.VirtualCalibration(e.Model()), cardFace(b, "sato"), liveFrames(b, "sato")
 	for b.Loop() {
 		face.Judge(e, cal, false, card, frames)
+	}
+}
+
+// The child of a program that is linked with OpenCV, as the kiosk's is, takes longer to start.
+func BenchmarkCardDecode(b *testing.B) {
+	data, err := os.ReadFile(filepath.Join(people, "sato", "face.jp2"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := jp2.Decode(b.Context(), data); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
