@@ -45,7 +45,7 @@ type process struct {
 }
 
 // start runs hqd until the test ends and waits for its first line.
-func start(t *testing.T, args ...string) *process {
+func start(t testing.TB, args ...string) *process {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
@@ -75,7 +75,7 @@ func (p *process) stop(sig os.Signal) {
 }
 
 // address finds the URL in the line printed at start.
-func (p *process) address(t *testing.T) *url.URL {
+func (p *process) address(t testing.TB) *url.URL {
 	t.Helper()
 	u, err := url.Parse(strings.Fields(p.line)[2])
 	if err != nil {

@@ -240,13 +240,18 @@ func TestTamperedEnvelopes(t *testing.T) {
 
 func rawPut(t *testing.T, b *sync.Bundle, to, id string, body []byte) (int, string) {
 	t.Helper()
+	c := b.Client()
+	defer c.CloseIdleConnections()
+	return putWith(t, c, to, id, body)
+}
+
+func putWith(t testing.TB, c *http.Client, to, id string, body []byte) (int, string) {
+	t.Helper()
 	req, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodPut, to+"/v1/records/"+id, bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
 	req.Header.Set("Content-Digest", sync.ContentDigest(body))
-	c := b.Client()
-	defer c.CloseIdleConnections()
 	res, err := c.Do(req)
 	if err != nil {
 		t.Fatal(err)

@@ -139,6 +139,12 @@ func wordsOfRecord(id string) (ja, en string) {
 		return "生年月日", "Date of birth"
 	case "sex":
 		return "性別", "Sex"
+	case "male":
+		return "男", "male"
+	case "female":
+		return "女", "female"
+	case "other-sex":
+		return "不明・その他", "unknown or other"
 	case "card-serial":
 		return "製造番号", "Card serial"
 	case "municipality":
@@ -231,6 +237,18 @@ func reveal(s *secret.Bytes) templ.Component {
 		template.HTMLEscape(w, s.Reveal())
 		return nil
 	})
+}
+
+// sexWord is the label id of the chip's digit.
+func sexWord(s *secret.Bytes) string {
+	b := s.Reveal()
+	switch {
+	case len(b) == 1 && b[0] == '1':
+		return "male"
+	case len(b) == 1 && b[0] == '2':
+		return "female"
+	}
+	return "other-sex"
 }
 
 // japan shows times as staff read them.
