@@ -71,11 +71,18 @@ func Eval[T any](tb testing.TB, ctx context.Context, js string) T {
 // Wait waits until a JavaScript expression is true in the page, at most 15 s.
 func Wait(tb testing.TB, ctx context.Context, js string) {
 	tb.Helper()
-	ok := Eval[bool](tb, ctx, `new Promise(done => { const end = performance.now() + 15000;
-		const look = () => { let v = false; try { v = !!(`+js+`) } catch {}
-			if (v || performance.now() > end) done(v); else setTimeout(look, 4) }; look() })`)
-	if !ok {
-		tb.Fatalf("still not true after 15 s: %s\npage: %s", js, Eval[string](tb, ctx, "document.body.innerText"))
+	look := `new Promise(done => { const end = performance.now() + 15000;
+		const look = () => { let v = false; try { v = !!(` + js + `) } catch {}
+			if (v || performance.now() > end) done(v); else setTimeout(look, 4) }; look() })`
+	var ok bool
+	var err error
+	for range 5 { // a page that reloads itself ends the look
+		if ok, err = chromedp.Run(ctx, chromedp.Evaluate[bool](look, chromedp.EvalAwaitPromise)); err == nil {
+			break
+		}
+	}
+	if err != nil || !ok {
+		tb.Fatalf("still not true after 15 s: %s, %v\npage: %s", js, err, Eval[string](tb, ctx, "document.body.innerText"))
 	}
 }
 

@@ -101,12 +101,12 @@ func (s *Server) Show(id uint64, v View) {
 	}
 }
 
-// ShowAll shows every session its own view. make runs under the server's lock and must not call the server.
-func (s *Server) ShowAll(make func(session uint64) View) {
+// ShowAll shows every session its own view. The function runs under the server's lock and must not call the server.
+func (s *Server) ShowAll(view func(session uint64) View) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for id, one := range s.sessions {
-		s.show(one, make(id))
+		s.show(one, view(id))
 	}
 }
 
