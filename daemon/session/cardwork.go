@@ -55,6 +55,10 @@ func (s *Session) identify(gen uint32) {
 				out.event.Trouble = code
 				return nil
 			}
+			if out.id.Expiry == (card.Date{}) {
+				out.event.Trouble = flow.CodeCardUnread // a last day that is not known is not a valid one
+				return nil
+			}
 			if out.event.Expired = expired(out.id.Expiry, today); out.event.Expired {
 				return nil
 			}
@@ -90,34 +94,40 @@ func (s *Session) counters(ctx context.Context, c *card.Card, out *flow.Identifi
 	return nil
 }
 
-// withCard opens the card, works, forgets the rights, and powers the card off. A reader that refuses extended
-// commands is remembered; the work itself is never repeated, because it may hold a VERIFY.
+// withCard opens the card, works, forgets the rights, and powers the card off. Extended commands are tried when
+// the card is opened, before any PIN; a reader that refuses them is asked again with short ones and remembered. The
+// work itself is never repeated, because it may hold a VERIFY.
 func (s *Session) withCard(ctx context.Context, work func(*card.Card) error) error {
-	err := s.openCard(ctx, card.Options{Trust: s.Trust, Short: s.short}, work)
-	if ext := (*card.ExtendedError)(nil); errors.As(err, &ext) {
+	ran, err := s.openCard(ctx, work)
+	if ext := (*card.ExtendedError)(nil); errors.As(err, &ext) && !s.short {
 		s.short = true
+		if !ran {
+			_, err = s.openCard(ctx, work)
+		}
 	}
 	return err
 }
 
-func (s *Session) openCard(ctx context.Context, opt card.Options, work func(*card.Card) error) error {
+// openCard says whether the work began.
+func (s *Session) openCard(ctx context.Context, work func(*card.Card) error) (ran bool, err error) {
 	conn, err := s.Reader.Open(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer func() {
 		if err := conn.Close(); err != nil {
 			s.Log.Debug("card session closed with an error", slog.Any("error", err))
 		}
 	}()
-	c, err := card.Open(ctx, conn, opt)
+	c, err := card.Open(ctx, conn, card.Options{Trust: s.Trust, Short: s.short})
 	if err != nil {
-		return err
+		return false, err
 	}
+	s.short = s.short || c.Short()
 	if err := work(c); err != nil {
-		return err
+		return true, err
 	}
-	return c.Forget(ctx)
+	return true, c.Forget(ctx)
 }
 
 func (s *Session) onIdentified(m identified) {
@@ -296,12 +306,8 @@ func troubleOf(err error, route flow.Route) (code flow.Code, again bool) {
 // jst is Japan's time zone, in which birthdays and expiry dates fall.
 func jst() *time.Location { return time.FixedZone("JST", 9*60*60) }
 
-// expired says whether a card's last day is over. A card that tells no expiry is not expired; the number typed
-// from its face holds the year.
+// expired says whether a card's last day is over, in Japan.
 func expired(d card.Date, now time.Time) bool {
-	if d == (card.Date{}) {
-		return false
-	}
 	end := time.Date(d.Year, time.Month(d.Month), d.Day+1, 0, 0, 0, 0, jst())
 	return !now.Before(end)
 }

@@ -80,7 +80,7 @@ type collector struct {
 	s      *Session
 	gen    uint32
 	images []image.Image
-	jpegs  [][]byte
+	found  []face.Detection
 	last   time.Time
 	hint   face.Hint
 }
@@ -104,13 +104,13 @@ func (c *collector) frame(ctx context.Context, f camera.Frame) {
 	if err != nil {
 		return
 	}
-	hint := face.HintGood // without an engine staff compare: any frame will do
+	hint, found := face.HintGood, face.Detection{} // without an engine staff compare: any frame will do
 	if c.s.Engine != nil {
-		hint, _ = face.Guide(c.s.Engine, img)
+		hint, found = face.Guide(c.s.Engine, img)
 	}
 	took := false
 	if hint == face.HintGood && f.At.Sub(c.last) >= frameGap {
-		c.images, c.jpegs, c.last, took = append(c.images, img), append(c.jpegs, f.JPEG), f.At, true
+		c.images, c.found, c.last, took = append(c.images, img), append(c.found, found), f.At, true
 	}
 	if took || hint != c.hint {
 		c.hint = hint
@@ -118,18 +118,42 @@ func (c *collector) frame(ctx context.Context, f camera.Frame) {
 	}
 }
 
-// live gives the frames for staff, the best first.
+// live gives the faces for staff, the best first.
 func (c *collector) live(best int) []*secret.Bytes {
 	var out []*secret.Bytes
-	if best >= 0 && best < len(c.jpegs) {
-		out = append(out, secret.Copy(c.jpegs[best]))
+	if best >= 0 && best < len(c.images) {
+		out = append(out, portrait(c.images[best], c.found[best]))
 	}
-	for i, b := range c.jpegs {
+	for i := range c.images {
 		if i != best && len(out) < keepLive {
-			out = append(out, secret.Copy(b))
+			out = append(out, portrait(c.images[i], c.found[i]))
 		}
 	}
 	return out
+}
+
+// portrait cuts a frame to the framing of the chip's photo (4:5, the face about half as wide as the picture), so
+// that staff compare at equal scale. Without a face found it is the whole frame.
+func portrait(img image.Image, d face.Detection) *secret.Bytes {
+	cut := img.Bounds()
+	if side := max(d.Box.Dx(), d.Box.Dy()*3/4); side > 0 {
+		w := side * 2
+		h := w * 5 / 4
+		cx, cy := (d.Box.Min.X+d.Box.Max.X)/2, (d.Box.Min.Y+d.Box.Max.Y)/2
+		if r := image.Rect(cx-w/2, cy-h/2, cx+w/2, cy+h/2).Intersect(cut); !r.Empty() {
+			cut = r
+		}
+	}
+	if s, ok := img.(interface {
+		SubImage(image.Rectangle) image.Image
+	}); ok {
+		img = s.SubImage(cut)
+	}
+	var b bytes.Buffer
+	if jpeg.Encode(&b, img, &jpeg.Options{Quality: 90}) != nil {
+		return nil
+	}
+	return secret.New(b.Bytes())
 }
 
 func (s *Session) onFace(m faceResult) {

@@ -37,7 +37,7 @@ type Kiosk interface {
 type StaffPage interface {
 	ShowAll(view func(session uint64) console.View)
 	PutImage(mime string, b *secret.Bytes) string
-	DropImages()
+	DropImages(handles ...string) // none: all
 }
 
 // Store takes finished records (storage/outbox).
@@ -113,7 +113,10 @@ type scope struct{ cancel context.CancelFunc }
 // message is anything that reaches the owner: flow events, inputs, results.
 type message any
 
-type tick struct{}
+type (
+	tick    struct{}
+	refresh struct{}
+)
 
 // New makes a session; Run starts it.
 func New(d Deps) *Session {
@@ -134,6 +137,9 @@ func (s *Session) Customer(ctx context.Context, in screen.Input) { s.post(ctx, i
 
 // StaffInput takes an input of a staff browser.
 func (s *Session) StaffInput(ctx context.Context, in console.Input) { s.post(ctx, in) }
+
+// Refresh shows everything once more, for a page that has just come.
+func (s *Session) Refresh(ctx context.Context) { s.post(ctx, refresh{}) }
 
 // Run owns the machine until ctx ends, then wipes what belongs to the customer. It returns ctx's error.
 func (s *Session) Run(ctx context.Context) error {
@@ -230,6 +236,7 @@ func readerEvent(l reader.Level) flow.Event {
 // handle brings one message into the machine.
 func (s *Session) handle(m message) {
 	switch m := m.(type) {
+	case refresh: // whatever comes, everything is shown afterwards
 	case tick:
 		s.idleLogout()
 	case Queue:

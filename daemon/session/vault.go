@@ -73,8 +73,12 @@ func (v *vault) step(s flow.State, at time.Time) {
 	case flow.CaseRef, flow.Consent, flow.PlaceCard, flow.CardCheck, flow.Credential, flow.LastTry, flow.Reading,
 		flow.Confirm, flow.Face, flow.WaitStaff, flow.Deciding, flow.Result, flow.TakeCard:
 	}
+	note := string(s.Trouble)
+	if s.Phase == flow.WaitStaff {
+		note = string(s.StaffReason) // why people decide
+	}
 	if len(v.steps) < maxSteps {
-		v.steps = append(v.steps, record.Step{Name: s.Phase.String(), At: at, Note: string(s.Trouble)})
+		v.steps = append(v.steps, record.Step{Name: s.Phase.String(), At: at, Note: note})
 	}
 }
 
