@@ -1,6 +1,5 @@
-// Package storagetest holds what the tests of storage and of HQ share: a made-up record and envelopes of any size,
-// a proxy that cuts connections where a test wants, and the crash suite of an outbox. Only tests and benchmarks
-// may import it.
+// Package storagetest holds what the tests of storage and of HQ share: a made-up record with values to search for,
+// key pairs as HQ and a kiosk have them, envelopes of any size, and receipts. Only tests and benchmarks may import it.
 package storagetest
 
 import (

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	stdsync "sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,20 +23,28 @@ import (
 
 // hq is a pretended HQ behind an http.Client.
 type hq struct {
+	mu       stdsync.Mutex
 	t        *testing.T
 	receipts *storagetest.Receipts
 	answer   func(n int, id string) (status int, body string, header http.Header, err error) // status 0: take it
 	tries    []time.Time
 	took     []string
-	flying   int
+}
+
+// seen gives what HQ took, in order, and when it was tried.
+func (h *hq) seen() (took []string, tries []time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.took), slices.Clone(h.tries)
 }
 
 // RoundTrip implements http.RoundTripper.
 func (h *hq) RoundTrip(r *http.Request) (*http.Response, error) {
-	if h.flying++; h.flying > 1 {
+	if !h.mu.TryLock() { // the test looks only while nothing moves
 		h.t.Error("two at once")
+		h.mu.Lock()
 	}
-	defer func() { h.flying-- }()
+	defer h.mu.Unlock()
 	h.tries = append(h.tries, time.Now())
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -65,7 +74,8 @@ type kit struct {
 	hq     *hq
 	queue  *queue.Queue
 	keys   *storagetest.Keys
-	levels []sync.Levels
+	mu     stdsync.Mutex
+	level  sync.Levels
 	seq    uint64
 	cancel context.CancelFunc
 	done   chan error
@@ -92,7 +102,11 @@ func bubble(t *testing.T, answer func(n int, id string) (int, string, http.Heade
 		defer k.queue.Close()
 		u, err := sync.New(sync.Options{
 			Queue: k.queue, Client: &http.Client{Transport: k.hq}, URL: "https://hq.test/", Device: storagetest.Device, Receipts: receipts.Keys(),
-			Now: time.Now, Report: func(l sync.Levels) { k.levels = append(k.levels, l) },
+			Now: time.Now, Report: func(l sync.Levels) {
+				k.mu.Lock()
+				defer k.mu.Unlock()
+				k.level = l
+			},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -121,7 +135,11 @@ func (k *kit) put(t *testing.T) string {
 	return e.Header.ID
 }
 
-func (k *kit) last() sync.Levels { return k.levels[len(k.levels)-1] }
+func (k *kit) last() sync.Levels {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.level
+}
 
 func TestThreeDaysOffline(t *testing.T) {
 	const outage = 72 * time.Hour
@@ -137,6 +155,7 @@ func TestThreeDaysOffline(t *testing.T) {
 		for range 30 {
 			ids = append(ids, k.put(t))
 			time.Sleep(2 * time.Hour)
+			synctest.Wait()
 		}
 		l := k.last()
 		if l.LastError != sync.CodeOffline || l.NextTry.IsZero() || l.Waiting != 30 || !l.LastSuccess.IsZero() || time.Since(l.Oldest) < 59*time.Hour {
@@ -144,15 +163,16 @@ func TestThreeDaysOffline(t *testing.T) {
 		}
 		time.Sleep(time.Until(back) + 15*time.Minute + time.Second)
 		synctest.Wait()
-		if !slices.Equal(k.hq.took, ids) {
-			t.Fatalf("HQ took %d of %d, or not in order", len(k.hq.took), len(ids))
+		took, tries := k.hq.seen()
+		if !slices.Equal(took, ids) {
+			t.Fatalf("HQ took %d of %d, or not in order", len(took), len(ids))
 		}
 		l = k.last()
 		if l.Waiting != 0 || l.LastError != "" || !l.NextTry.IsZero() || !l.Oldest.IsZero() || !l.SkewKnown {
 			t.Fatalf("got %+v", l)
 		}
 		// Full jitter over at most 15 minutes: 7.5 minutes on average.
-		if n := len(k.hq.tries) - len(ids); n < 400 || n > 800 {
+		if n := len(tries) - len(ids); n < 400 || n > 800 {
 			t.Fatalf("%d attempts in 72 h", n)
 		}
 	})
@@ -165,14 +185,16 @@ func TestBackoffGrowsAndStops(t *testing.T) {
 		start := time.Now()
 		k.put(t)
 		time.Sleep(24 * time.Hour)
+		synctest.Wait()
 		limit := time.Second
-		for i, at := range k.hq.tries[1:] {
-			if gap := at.Sub(k.hq.tries[i]); gap > limit {
+		_, tries := k.hq.seen()
+		for i, at := range tries[1:] {
+			if gap := at.Sub(tries[i]); gap > limit {
 				t.Fatalf("attempt %d came %v after the one before, want at most %v", i+1, gap, limit)
 			}
 			limit = min(2*limit, 15*time.Minute)
 		}
-		if first := k.hq.tries[0].Sub(start); first != 0 {
+		if first := tries[0].Sub(start); first != 0 {
 			t.Fatalf("the first attempt came %v late", first)
 		}
 	})
@@ -213,7 +235,7 @@ func TestRefusalsGoToTheShelf(t *testing.T) {
 				if err != nil || len(shelf) != 1 || shelf[0].ID != bad || shelf[0].Code != c.want {
 					t.Fatalf("got %+v, %v", shelf, err)
 				}
-				if !slices.Equal(k.hq.took, []string{good}) || k.last().Shelved != 1 {
+				if took, _ := k.hq.seen(); !slices.Equal(took, []string{good}) || k.last().Shelved != 1 {
 					t.Fatal("the next record must not wait")
 				}
 			})
@@ -249,17 +271,18 @@ func TestAnswersThatMeanLater(t *testing.T) {
 				}
 				return 0, "", nil, nil
 			}, func(t *testing.T, k *kit) {
-				k.hq.t = t
 				id := k.put(t)
 				synctest.Wait()
 				if l := k.last(); l.LastError != c.code || l.Waiting != 1 {
 					t.Fatalf("got %+v", l)
 				}
 				time.Sleep(2 * time.Hour)
-				if !slices.Equal(k.hq.took, []string{id}) {
+				synctest.Wait()
+				took, tries := k.hq.seen()
+				if !slices.Equal(took, []string{id}) {
 					t.Fatal("the record did not arrive")
 				}
-				if gap := k.hq.tries[1].Sub(k.hq.tries[0]); gap < c.least || gap > c.most {
+				if gap := tries[1].Sub(tries[0]); gap < c.least || gap > c.most {
 					t.Fatalf("tried again after %v, want %v..%v", gap, c.least, c.most)
 				}
 			})
