@@ -18,33 +18,46 @@ import (
 	"time"
 
 	"madoguchi/daemon/staff"
+	"madoguchi/hardware/hardwaretest/pcscd"
 	"madoguchi/hardware/virtual/control"
 	"madoguchi/internal/secret"
 	"madoguchi/storage/record"
 )
 
-// programs is where TestMain built kioskd, hqd and kioskctl.
+// programs is where TestMain built kioskd, hqd and kioskctl; the process in the namespace finds them there.
 var programs string
 
+const builtAt = "MADOGUCHI_E2E_PROGRAMS"
+
+// TestMain builds the programs and runs everything in a network namespace of its own, so that a real pcscd and
+// vpcd can run there.
 func TestMain(m *testing.M) {
-	if inNamespace() {
-		os.Exit(m.Run())
-	}
-	dir, err := os.MkdirTemp("", "madoguchi-e2e")
-	if err == nil {
-		programs = dir
-		out, buildErr := exec.Command("go", "build", "-o", dir+"/", "madoguchi/daemon/kioskd", "madoguchi/daemon/hqd", "madoguchi/daemon/kioskctl").CombinedOutput()
-		if err = buildErr; err != nil {
-			err = fmt.Errorf("%w: %s", err, out)
+	programs = os.Getenv(builtAt)
+	first := programs == ""
+	if first {
+		if err := build(); err != nil {
+			fmt.Fprintln(os.Stderr, "e2e: the programs cannot be built:", err)
+			os.Exit(1)
 		}
 	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "e2e: the programs cannot be built:", err)
-		os.Exit(1)
+	code := pcscd.Main(m)
+	if first {
+		_ = os.RemoveAll(programs)
 	}
-	code := m.Run()
-	_ = os.RemoveAll(dir)
 	os.Exit(code)
+}
+
+func build() error {
+	dir, err := os.MkdirTemp("", "madoguchi-e2e")
+	if err != nil {
+		return err
+	}
+	out, err := exec.Command("go", "build", "-o", dir+"/", "madoguchi/daemon/kioskd", "madoguchi/daemon/hqd", "madoguchi/daemon/kioskctl").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	programs = dir
+	return os.Setenv(builtAt, dir)
 }
 
 // process is one program under test; its output goes to files, which the leak test searches.

@@ -67,20 +67,20 @@ func (b *browser) DropImages()     { b.images = 0 }
 func (b *browser) Preview(on bool) { b.preview = on }
 func (b *browser) Frame([]byte)    { b.frames++ }
 
-// page is the staff page with one browser, session 1.
-type page struct {
+// staffPage is the staff page with one browser, session 1.
+type staffPage struct {
 	view   func(uint64) console.View
 	last   console.View
 	images int
 }
 
-func (p *page) ShowAll(view func(uint64) console.View) { p.last = view(1) }
-func (p *page) PutImage(_ string, data *secret.Bytes) string {
+func (p *staffPage) ShowAll(view func(uint64) console.View) { p.last = view(1) }
+func (p *staffPage) PutImage(_ string, data *secret.Bytes) string {
 	data.Wipe()
 	p.images++
 	return "handle"
 }
-func (p *page) DropImages(...string) { p.images = 0 }
+func (p *staffPage) DropImages(...string) { p.images = 0 }
 
 // shelf keeps canonical bytes of every part, as HQ would open them.
 type shelf struct {
@@ -126,7 +126,7 @@ type kiosk struct {
 	camera  *virtual.Camera
 	drawer  *virtual.Drawer
 	browser *browser
-	page    *page
+	page    *staffPage
 	shelf   *shelf
 	log     *bytes.Buffer
 }
@@ -138,6 +138,19 @@ const staffPIN = "258025"
 
 // run plays a script with a kiosk in a bubble.
 func run(t *testing.T, change func(*session.Deps), script func(t *testing.T, k *kiosk)) {
+	t.Helper()
+	b := &browser{}
+	bubble(t, b, b, change, script)
+}
+
+// runSeen is run with a browser that keeps all it was sent.
+func runSeen(t *testing.T, script func(t *testing.T, k *kiosk, s *seen)) {
+	t.Helper()
+	s := &seen{}
+	bubble(t, s, &s.browser, nil, func(t *testing.T, k *kiosk) { script(t, k, s) })
+}
+
+func bubble(t *testing.T, shown session.Kiosk, b *browser, change func(*session.Deps), script func(t *testing.T, k *kiosk)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		people, err := virtual.People()
@@ -159,8 +172,8 @@ func run(t *testing.T, change func(*session.Deps), script func(t *testing.T, k *
 			t.Fatal(err)
 		}
 		k := &kiosk{
-			t: t, reader: virtual.NewReader(), camera: cam, drawer: virtual.NewDrawer(people), browser: &browser{},
-			page: &page{}, shelf: &shelf{}, log: &bytes.Buffer{},
+			t: t, reader: virtual.NewReader(), camera: cam, drawer: virtual.NewDrawer(people), browser: b,
+			page: &staffPage{}, shelf: &shelf{}, log: &bytes.Buffer{},
 		}
 		d := session.Deps{
 			Profile: policy.Profile{
@@ -174,7 +187,7 @@ func run(t *testing.T, change func(*session.Deps), script func(t *testing.T, k *
 				g.SetGray(1, 1, color.Gray{Y: 200})
 				return g, nil
 			},
-			Store: k.shelf, Queue: func() session.Queue { return session.Queue{} }, Kiosk: k.browser, Staff: k.page,
+			Store: k.shelf, Queue: func() session.Queue { return session.Queue{} }, Kiosk: shown, Staff: k.page,
 			Roster: roster, Now: now, Log: slog.New(slog.NewJSONHandler(k.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		}
 		if change != nil {
