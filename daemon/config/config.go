@@ -47,12 +47,12 @@ type Kiosk struct {
 
 // Devices chooses the reader and the camera.
 type Devices struct {
-	Reader      string `toml:"reader"`       // "virtual" or "pcsc"
-	ReaderMatch string `toml:"reader_match"` // regular expression on the PC/SC reader name
-	Camera      string `toml:"camera"`       // "virtual" or "v4l2"
-	CameraMatch string `toml:"camera_match"` // part of the /dev/v4l/by-id name
-	Folder      string `toml:"folder"`       // JPEGs for the virtual camera instead of the virtual people
-	Control     string `toml:"control"`      // unix socket that places virtual cards; empty means none
+	Reader       string `toml:"reader"`        // "virtual" or "pcsc"
+	ReaderMatch  string `toml:"reader_match"`  // regular expression on the PC/SC reader name
+	Camera       string `toml:"camera"`        // "virtual" or "v4l2"
+	CameraDevice string `toml:"camera_device"` // e.g. /dev/v4l/by-id/...; empty: the first that can be used
+	Folder       string `toml:"folder"`        // JPEGs for the virtual camera instead of the virtual people
+	Control      string `toml:"control"`       // unix socket that places virtual cards; empty means none
 }
 
 // Face chooses models and calibration.

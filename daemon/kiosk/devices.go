@@ -84,7 +84,7 @@ func (d *devices) openReader(cfg *config.Config) (*virtual.Reader, error) {
 
 func (d *devices) openCamera(cfg *config.Config) (*virtual.Camera, error) {
 	if cfg.Devices.Camera != config.Virtual {
-		d.camera = v4l2.New(v4l2.Options{Match: cfg.Devices.CameraMatch})
+		d.camera = v4l2.New(v4l2.Options{Device: cfg.Devices.CameraDevice})
 		return nil, nil
 	}
 	c, err := virtual.NewCamera()

@@ -55,10 +55,12 @@ type kiosk struct {
 	staff   net.Listener
 	inputs  chan screen.Input
 	acts    chan console.Input
+	opened  chan struct{}
+	done    chan struct{}
 }
 
 func open(cfg *config.Config, log *slog.Logger) (_ *kiosk, err error) {
-	k := &kiosk{cfg: cfg, log: log, inputs: make(chan screen.Input), acts: make(chan console.Input)}
+	k := &kiosk{cfg: cfg, log: log, inputs: make(chan screen.Input), acts: make(chan console.Input), opened: make(chan struct{}), done: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			k.close()
@@ -119,10 +121,7 @@ func (k *kiosk) uploader(b *sync.Bundle) (*sync.Uploader, error) {
 
 // waiting is what staff see of the queue.
 func (k *kiosk) waiting() session.Queue {
-	st, err := k.queue.Stats()
-	if err != nil {
-		return session.Queue{}
-	}
+	st := k.queue.Stats()
 	return session.Queue{Waiting: st.Waiting, Oldest: st.Oldest}
 }
 
@@ -144,12 +143,22 @@ func (k *kiosk) listen() (err error) {
 	}
 	k.hub = hub.New(hub.Options{
 		Host: k.page.Addr().String(), HashFile: filepath.Join(k.cfg.Kiosk.RuntimeDir, "page-secret.sha256"),
-		Input: func(in screen.Input) { k.inputs <- in }, Log: k.log,
+		Input: func(in screen.Input) { pass(k, k.inputs, in) }, Log: k.log,
 	})
 	k.console = console.New(console.Options{
-		Host: k.staff.Addr().String(), Input: func(in console.Input) { k.acts <- in }, Log: k.log,
+		Host: k.staff.Addr().String(), Origin: "http://" + k.staff.Addr().String(),
+		Input:  func(in console.Input) { pass(k, k.acts, in) },
+		Opened: func(uint64) { pass(k, k.opened, struct{}{}) }, Log: k.log,
 	})
 	return nil
+}
+
+// pass hands an input on; a page that presses during the shutdown is not waited for.
+func pass[T any](k *kiosk, to chan<- T, in T) {
+	select {
+	case to <- in:
+	case <-k.done:
+	}
 }
 
 // listenLoopback refuses every address that others could reach: TLS for the staff page comes with the staff issue.
@@ -202,6 +211,8 @@ func (k *kiosk) forward(ctx context.Context) error {
 			k.session.Customer(ctx, in)
 		case in := <-k.acts:
 			k.session.StaffInput(ctx, in)
+		case <-k.opened:
+			k.session.Refresh(ctx)
 		}
 	}
 }
@@ -214,6 +225,7 @@ func serve(ctx context.Context, l net.Listener, h http.Handler) error {
 }
 
 func (k *kiosk) close() {
+	close(k.done)
 	if k.hub != nil {
 		k.hub.Close()
 	}
