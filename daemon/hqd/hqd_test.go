@@ -45,26 +45,26 @@ type process struct {
 }
 
 // start runs hqd until the test ends and waits for its first line.
-func start(t testing.TB, args ...string) *process {
-	t.Helper()
+func start(tb testing.TB, args ...string) *process {
+	tb.Helper()
 	exe, err := os.Executable()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	p := &process{cmd: exec.Command(exe, args...)}
 	p.cmd.Env = append(os.Environ(), asHQD+"=1")
 	p.cmd.Stderr = &p.log
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { p.stop(syscall.SIGTERM) })
+	tb.Cleanup(func() { p.stop(syscall.SIGTERM) })
 	if p.line, err = bufio.NewReader(out).ReadString('\n'); err != nil {
 		p.stop(syscall.SIGTERM)
-		t.Fatalf("hqd %v said nothing: %s", args, p.log.String())
+		tb.Fatalf("hqd %v said nothing: %s", args, p.log.String())
 	}
 	return p
 }
@@ -75,11 +75,11 @@ func (p *process) stop(sig os.Signal) {
 }
 
 // address finds the URL in the line printed at start.
-func (p *process) address(t testing.TB) *url.URL {
-	t.Helper()
+func (p *process) address(tb testing.TB) *url.URL {
+	tb.Helper()
 	u, err := url.Parse(strings.Fields(p.line)[2])
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return u
 }
@@ -172,7 +172,7 @@ func (p viewer) get(t *testing.T, path string, want int) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	b, err := io.ReadAll(res.Body)
 	if err != nil {
 		t.Fatal(err)

@@ -41,12 +41,12 @@ func runOpener(ctx context.Context, args []string, out io.Writer, log *slog.Logg
 	if err != nil {
 		return err
 	}
-	defer o.Store.Close()
+	defer func() { _ = o.Store.Close() }()
 	views, err := viewlog.Open(ctx, l.Views())
 	if err != nil {
 		return err
 	}
-	defer views.Close()
+	defer func() { _ = views.Close() }()
 	ln, err := listenLoopback(ctx, *listen)
 	if err != nil {
 		return err
@@ -62,7 +62,9 @@ func runOpener(ctx context.Context, args []string, out io.Writer, log *slog.Logg
 		Opener: o, Store: o.Store, Views: views, Token: token, Hosts: []string{ln.Addr().String(), "localhost:" + port},
 		Face: jp2.Decode, Now: time.Now, Log: log,
 	})
-	fmt.Fprintf(out, "hqd opener: http://%s/#t=%s\n", ln.Addr(), token)
+	if _, err := fmt.Fprintf(out, "hqd opener: http://%s/#t=%s\n", ln.Addr(), token); err != nil {
+		return err
+	}
 	return serve(ctx, newServer(h, log), ln)
 }
 

@@ -106,10 +106,10 @@ const envelopeSent = 6000
 func forward(c, s net.Conn, n int64, cut *counter) {
 	var up counter
 	go func() {
-		defer s.Close()
+		defer func() { _ = s.Close() }()
 		_, _ = io.Copy(io.MultiWriter(s, &countWriter{&up}), c)
 	}()
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	buf := make([]byte, 64<<10)
 	for {
 		m, err := s.Read(buf)
@@ -245,21 +245,21 @@ func rawPut(t *testing.T, b *sync.Bundle, to, id string, body []byte) (int, stri
 	return putWith(t, c, to, id, body)
 }
 
-func putWith(t testing.TB, c *http.Client, to, id string, body []byte) (int, string) {
-	t.Helper()
-	req, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodPut, to+"/v1/records/"+id, bytes.NewReader(body))
+func putWith(tb testing.TB, c *http.Client, to, id string, body []byte) (int, string) {
+	tb.Helper()
+	req, err := http.NewRequestWithContext(context.WithoutCancel(tb.Context()), http.MethodPut, to+"/v1/records/"+id, bytes.NewReader(body))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	req.Header.Set("Content-Digest", sync.ContentDigest(body))
 	res, err := c.Do(req)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	answer, err := io.ReadAll(res.Body)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return res.StatusCode, string(bytes.TrimSpace(answer))
 }

@@ -47,14 +47,16 @@ func runReceiver(ctx context.Context, args []string, out io.Writer, log *slog.Lo
 	if o.Store, err = store.Open(ctx, l.Records()); err != nil {
 		return err
 	}
-	defer o.Store.Close()
+	defer func() { _ = o.Store.Close() }()
 	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", *listen)
 	if err != nil {
 		return err
 	}
 	s := newServer(ingest.Handler(o), log)
 	s.TLSConfig = tlsConfig
-	fmt.Fprintf(out, "hqd receiver: https://%s/ (profile %s)\n", ln.Addr(), o.Profile)
+	if _, err := fmt.Fprintf(out, "hqd receiver: https://%s/ (profile %s)\n", ln.Addr(), o.Profile); err != nil {
+		return err
+	}
 	return serve(ctx, s, ln)
 }
 

@@ -92,7 +92,7 @@ func TestKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer q.Close()
+	defer func() { _ = q.Close() }()
 	seen := map[string]bool{}
 	for {
 		item, ok, err := q.Peek()
@@ -170,7 +170,7 @@ func requireClean(t *testing.T, path string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	if err := db.View(func(tx *bolt.Tx) error {
 		for err := range tx.Check() {
 			return err

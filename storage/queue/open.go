@@ -204,7 +204,7 @@ func reserve(path string, n int64) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	err = unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, n)
 	if errors.Is(err, unix.EOPNOTSUPP) {
 		return nil // a file system without fallocate: EnsureRoom still watches

@@ -139,8 +139,8 @@ func TestRoundTrip(t *testing.T) {
 
 func TestStrictDecoder(t *testing.T) {
 	ok := golden(record.PartMyNumber)
-	edit := func(old, new string) string {
-		out := strings.Replace(ok, old, new, 1)
+	edit := func(old, fresh string) string {
+		out := strings.Replace(ok, old, fresh, 1)
 		if out == ok {
 			t.Fatalf("%q does not occur", old)
 		}

@@ -131,8 +131,8 @@ func TestKeyFile(t *testing.T) {
 			t.Fatalf("key %d differs", i)
 		}
 	}
-	edit := func(old, new string) []byte {
-		out := strings.Replace(string(good), old, new, 1)
+	edit := func(old, fresh string) []byte {
+		out := strings.Replace(string(good), old, fresh, 1)
 		if out == string(good) {
 			t.Fatalf("%q does not occur", old)
 		}

@@ -60,7 +60,7 @@ func (u *Uploader) attempt(ctx context.Context, item queue.Item) result {
 	if err != nil {
 		return result{code: failure(err)}
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(res.Body, wire.MaxReceipt+1))
 	if err != nil {
 		return result{code: failure(err)}

@@ -99,7 +99,7 @@ func bubble(t *testing.T, answer func(n int, id string) (int, string, http.Heade
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer k.queue.Close()
+		defer func() { _ = k.queue.Close() }()
 		u, err := sync.New(sync.Options{
 			Queue: k.queue, Client: &http.Client{Transport: k.hq}, URL: "https://hq.test/", Device: storagetest.Device, Receipts: receipts.Keys(),
 			Now: time.Now, Report: func(l sync.Levels) {
@@ -150,6 +150,7 @@ func TestThreeDaysOffline(t *testing.T) {
 		}
 		return 0, "", nil, nil
 	}, func(t *testing.T, k *kit) {
+		t.Helper()
 		back = time.Now().Add(outage)
 		var ids []string
 		for range 30 {
@@ -182,6 +183,7 @@ func TestBackoffGrowsAndStops(t *testing.T) {
 	bubble(t, func(n int, _ string) (int, string, http.Header, error) {
 		return 0, "", nil, errors.New("no route to host")
 	}, func(t *testing.T, k *kit) {
+		t.Helper()
 		start := time.Now()
 		k.put(t)
 		time.Sleep(24 * time.Hour)
@@ -221,6 +223,7 @@ func TestRefusalsGoToTheShelf(t *testing.T) {
 				}
 				return 0, "", nil, nil
 			}, func(t *testing.T, k *kit) {
+				t.Helper()
 				bad = storagetest.NewID()
 				e, err := k.keys.Envelope(bad, 1, 2000)
 				if err != nil {
@@ -271,6 +274,7 @@ func TestAnswersThatMeanLater(t *testing.T) {
 				}
 				return 0, "", nil, nil
 			}, func(t *testing.T, k *kit) {
+				t.Helper()
 				id := k.put(t)
 				synctest.Wait()
 				if l := k.last(); l.LastError != c.code || l.Waiting != 1 {
@@ -295,6 +299,7 @@ func TestStopWhileWaiting(t *testing.T) {
 		return 503, "", http.Header{"Retry-After": {"3000"}}, nil
 	},
 		func(t *testing.T, k *kit) {
+			t.Helper()
 			k.put(t)
 			synctest.Wait()
 			before := time.Now()
@@ -315,7 +320,7 @@ func TestNewChecksItsOptions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer q.Close()
+	defer func() { _ = q.Close() }()
 	good := sync.Options{Queue: q, Client: http.DefaultClient, URL: "https://hq", Device: "d", Receipts: r.Keys(), Now: time.Now}
 	if _, err := sync.New(good); err != nil {
 		t.Fatal(err)

@@ -100,8 +100,7 @@ func decodeHeader(b []byte) (Header, error) {
 }
 
 func headerError(err error) error {
-	var e *canon.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*canon.Error](err); ok {
 		if e.Key == "schema" && e.Code == canon.CodeValue {
 			return &Error{Code: CodeSchema}
 		}

@@ -158,8 +158,8 @@ func TestParseRefuses(t *testing.T) {
 		b := append([]byte("MDGENV\x00\x01"), binary.BigEndian.AppendUint32(nil, uint32(len(h)))...)
 		return append(append(b, h...), rest...)
 	}
-	edit := func(old, new string) []byte {
-		h := strings.Replace(string(head), old, new, 1)
+	edit := func(old, fresh string) []byte {
+		h := strings.Replace(string(head), old, fresh, 1)
 		if h == string(head) {
 			t.Fatalf("%q does not occur", old)
 		}
@@ -208,8 +208,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		e, err := wire.Parse(b)
 		if err != nil {
-			var typed *wire.Error
-			if !errors.As(err, &typed) {
+			if _, ok := errors.AsType[*wire.Error](err); !ok {
 				t.Fatalf("untyped error: %v", err)
 			}
 			return

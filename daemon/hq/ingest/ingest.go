@@ -134,8 +134,7 @@ func (r *receiver) device(req *http.Request) (device.Device, *refusal) {
 // read takes the envelope and checks it against the device, the digest and the rules of the profile.
 func (r *receiver) read(w http.ResponseWriter, req *http.Request, dev device.Device) (*wire.Envelope, *refusal) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, wire.MaxEnvelope))
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, &refusal{http.StatusRequestEntityTooLarge, "size"}
 	}
 	if err != nil || req.Header.Get("Content-Digest") != sync.ContentDigest(body) {
@@ -167,8 +166,7 @@ func (r *receiver) read(w http.ResponseWriter, req *http.Request, dev device.Dev
 
 func poison(err error) *refusal {
 	code := "envelope"
-	var e *wire.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*wire.Error](err); ok {
 		code = string(e.Code)
 	}
 	return &refusal{http.StatusUnprocessableEntity, code}

@@ -217,7 +217,7 @@ func TestReaderCannotWrite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	if _, err := db.ExecContext(context.WithoutCancel(t.Context()), "UPDATE records SET seq = 9"); err == nil || !strings.Contains(err.Error(), "never changed") {
 		t.Fatalf("got %v", err)
 	}
@@ -225,7 +225,7 @@ func TestReaderCannotWrite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
+	defer func() { _ = r.Close() }()
 	if _, err := r.Get(t.Context(), storagetest.Device, storagetest.NewID()); !errors.Is(err, store.ErrNotFound) {
 		t.Fatalf("got %v", err)
 	}

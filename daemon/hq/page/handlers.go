@@ -21,7 +21,7 @@ const maxPixels = 4 << 20
 // list is the first page: the records, or the sign-in.
 func (s *server) list(w http.ResponseWriter, r *http.Request) {
 	if _, ok := s.sessions.viewer(r); !ok {
-		s.render(w, r, signInPage(s.frame(w, r, "sign-in")))
+		s.render(w, r, signInPage(s.frame(w, r, "sign-in"))) //nolint:contextcheck // components get the context in Render
 		return
 	}
 	n, _ := strconv.Atoi(r.URL.Query().Get("page"))
@@ -40,7 +40,7 @@ func (s *server) list(w http.ResponseWriter, r *http.Request) {
 	if len(rows) > perPage {
 		v.Rows, v.More = rows[:perPage], true
 	}
-	s.render(w, r, listPage(v))
+	s.render(w, r, listPage(v)) //nolint:contextcheck // components get the context in Render
 }
 
 // listView is the list of records.
@@ -94,7 +94,7 @@ func (s *server) record(w http.ResponseWriter, r *http.Request, viewer string) {
 		s.fault(w, "view log", err)
 		return
 	}
-	s.render(w, r, recordPage(recordView{frame: s.frame(w, r, "record"), Opened: o, Views: views}))
+	s.render(w, r, recordPage(recordView{frame: s.frame(w, r, "record"), Opened: o, Views: views})) //nolint:contextcheck // components get the context in Render
 }
 
 // image serves one image of the card as a PNG made here: the bytes of the card never reach a browser's decoder.
@@ -152,7 +152,7 @@ func (s *server) views(w http.ResponseWriter, r *http.Request, _ string) {
 		s.fault(w, "view log", err)
 		return
 	}
-	s.render(w, r, viewsPage(viewsView{frame: s.frame(w, r, "views"), Views: list}))
+	s.render(w, r, viewsPage(viewsView{frame: s.frame(w, r, "views"), Views: list})) //nolint:contextcheck // components get the context in Render
 }
 
 // viewsView is the log of views.

@@ -83,7 +83,14 @@ func newKit(t *testing.T) *kit {
 	return k
 }
 
-func (k *kit) do(t *testing.T, method, path, body string, edit func(*http.Request)) (*http.Response, string) {
+// answer is a response whose body was read.
+type answer struct {
+	StatusCode int
+	Header     http.Header
+	Cookies    []*http.Cookie
+}
+
+func (k *kit) do(t *testing.T, method, path, body string, edit func(*http.Request)) (answer, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, k.server.URL+path, strings.NewReader(body))
 	if err != nil {
@@ -97,12 +104,12 @@ func (k *kit) do(t *testing.T, method, path, body string, edit func(*http.Reques
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	b, err := io.ReadAll(res.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return res, string(b)
+	return answer{res.StatusCode, res.Header, res.Cookies()}, string(b)
 }
 
 func bearer(t string) func(*http.Request) {
@@ -165,12 +172,12 @@ func TestSession(t *testing.T) {
 		t.Errorf("a page of another port could sign in: %d", res.StatusCode)
 	}
 	res, _ := k.do(t, http.MethodPost, "/v1/session", `{"token":"`+token+`"}`, nil)
-	c := res.Cookies()[0]
+	c := res.Cookies[0]
 	if !c.HttpOnly || c.SameSite != http.SameSiteStrictMode || len(c.Value) != 64 {
 		t.Fatalf("got %v", c)
 	}
 	with := func(r *http.Request) { r.AddCookie(c) }
-	if res, body := k.do(t, http.MethodGet, "/", "", with); res.StatusCode != 200 || !strings.Contains(body, k.id) {
+	if res, body := k.do(t, http.MethodGet, "/", "", with); res.StatusCode != http.StatusOK || !strings.Contains(body, k.id) {
 		t.Fatal("not signed in")
 	}
 	k.now = k.now.Add(31 * time.Minute)
@@ -178,7 +185,7 @@ func TestSession(t *testing.T) {
 		t.Fatal("an idle session must end")
 	}
 	res, _ = k.do(t, http.MethodPost, "/v1/session", `{"token":"`+token+`"}`, nil)
-	c = res.Cookies()[0]
+	c = res.Cookies[0]
 	_, _ = k.do(t, http.MethodPost, "/v1/session/end", "", with)
 	if res, _ := k.do(t, http.MethodGet, k.path(), "", with); res.StatusCode != http.StatusSeeOther {
 		t.Fatal("signing out must end the session")
@@ -188,7 +195,7 @@ func TestSession(t *testing.T) {
 func TestViewsAreLoggedOrNothingIsShown(t *testing.T) {
 	k := newKit(t)
 	res, body := k.do(t, http.MethodGet, k.path(), "", bearer(token))
-	if res.StatusCode != 200 || !strings.Contains(body, storagetest.Name) || !strings.Contains(body, `data-verdict="failed"`) {
+	if res.StatusCode != http.StatusOK || !strings.Contains(body, storagetest.Name) || !strings.Contains(body, `data-verdict="failed"`) {
 		t.Fatalf("got %d: the record's receipt is not one, and the page must say so", res.StatusCode)
 	}
 	if res, _ := k.do(t, http.MethodGet, k.path()+"/face", "", bearer(token)); res.StatusCode != http.StatusUnsupportedMediaType {

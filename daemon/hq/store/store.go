@@ -171,7 +171,7 @@ func (r *Reader) List(ctx context.Context, limit, skip int) ([]Row, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store: list: %w", err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	var list []Row
 	for rows.Next() {
 		var row Row
@@ -197,7 +197,7 @@ func (r *Reader) Gaps(ctx context.Context) ([]Gap, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store: gaps: %w", err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	var list []Gap
 	for rows.Next() {
 		var g Gap

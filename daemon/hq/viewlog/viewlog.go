@@ -95,7 +95,7 @@ func (l *Log) query(ctx context.Context, q string, args ...any) ([]View, error) 
 	if err != nil {
 		return nil, fmt.Errorf("viewlog: %w", err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	var list []View
 	for rows.Next() {
 		var v View
