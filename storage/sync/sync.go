@@ -145,13 +145,24 @@ func (u *Uploader) pause(ctx context.Context, code string, atLeast time.Duration
 	u.levels.LastError = code
 	u.levels.NextTry = u.opt.Now().Add(wait)
 	u.report()
-	t := time.NewTimer(wait)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	}
+	u.wait(ctx, wait)
 	u.levels.NextTry = time.Time{}
+}
+
+// wait waits out a back-off. A record that is queued meanwhile shows in the levels, but does not end it.
+func (u *Uploader) wait(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			return
+		case <-u.opt.Queue.Wake():
+			u.report()
+		}
+	}
 }
 
 // idle waits for a record.

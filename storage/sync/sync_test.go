@@ -311,6 +311,22 @@ func TestStopWhileWaiting(t *testing.T) {
 		})
 }
 
+func TestLevelsFollowTheQueueDuringBackoff(t *testing.T) {
+	bubble(t, func(int, string) (int, string, http.Header, error) { return 410, "", nil, nil }, func(t *testing.T, k *kit) {
+		t.Helper()
+		for n := range 3 {
+			k.put(t)
+			synctest.Wait()
+			if l := k.last(); l.Waiting != n+1 || l.LastError != sync.CodeRevoked || l.NextTry.IsZero() {
+				t.Fatalf("got %+v, want %d waiting", l, n+1)
+			}
+		}
+		if _, tries := k.hq.seen(); len(tries) != 1 {
+			t.Fatalf("%d attempts: a new record must not end the back-off", len(tries))
+		}
+	})
+}
+
 func TestNewChecksItsOptions(t *testing.T) {
 	r, err := storagetest.NewReceipts()
 	if err != nil {

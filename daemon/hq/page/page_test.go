@@ -209,7 +209,7 @@ func TestViewsAreLoggedOrNothingIsShown(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{k.path(), k.path() + "/face", "/v1/opened/" + storagetest.Device + "/" + k.id} {
-		if res, body := k.do(t, http.MethodGet, path, "", bearer(token)); res.StatusCode != 500 || strings.Contains(body, storagetest.Name) {
+		if res, body := k.do(t, http.MethodGet, path, "", bearer(token)); res.StatusCode != http.StatusInternalServerError || strings.Contains(body, storagetest.Name) {
 			t.Fatalf("%s: got %d without a log", path, res.StatusCode)
 		}
 	}
@@ -218,7 +218,7 @@ func TestViewsAreLoggedOrNothingIsShown(t *testing.T) {
 func TestUnknownRecords(t *testing.T) {
 	k := newKit(t)
 	for _, path := range []string{"/records/kiosk-2/" + k.id, "/records/" + storagetest.Device + "/" + storagetest.NewID(), "/records/A/b", k.path() + "/other"} {
-		if res, _ := k.do(t, http.MethodGet, path, "", bearer(token)); res.StatusCode != 404 {
+		if res, _ := k.do(t, http.MethodGet, path, "", bearer(token)); res.StatusCode != http.StatusNotFound {
 			t.Errorf("%s: got %d", path, res.StatusCode)
 		}
 	}
