@@ -67,7 +67,7 @@ type process struct {
 	log string // path of stderr
 }
 
-func start(t *testing.T, dir, name string, args ...string) *process {
+func start(t testing.TB, dir, name string, args ...string) *process {
 	t.Helper()
 	n := 1
 	for {
@@ -113,7 +113,7 @@ func (p *process) stop(sig os.Signal) {
 }
 
 // said waits until stdout holds a match and gives its first group.
-func (p *process) said(t *testing.T, pattern string) string {
+func (p *process) said(t testing.TB, pattern string) string {
 	t.Helper()
 	re := regexp.MustCompile(pattern)
 	var found string
@@ -131,7 +131,7 @@ func (p *process) said(t *testing.T, pattern string) string {
 }
 
 // eventually polls, because what it waits for is another process.
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	every := time.NewTicker(20 * time.Millisecond)
 	defer every.Stop()
@@ -146,7 +146,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 }
 
 // freePort finds a port that is free now.
-func freePort(t *testing.T) string {
+func freePort(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -160,7 +160,7 @@ const staffPIN = "135790"
 
 // branch is HQ and one kiosk, each in processes of its own.
 type branch struct {
-	t        *testing.T
+	t        testing.TB
 	dir      string
 	hqAddr   string
 	receiver *process
@@ -178,7 +178,7 @@ type options struct {
 	developer bool
 }
 
-func models(t *testing.T) string {
+func models(t testing.TB) string {
 	t.Helper()
 	dir := os.Getenv("FACE_MODELS")
 	if dir == "" {
@@ -194,7 +194,7 @@ func models(t *testing.T) string {
 	return abs
 }
 
-func open(t *testing.T, o options) *branch {
+func open(t testing.TB, o options) *branch {
 	t.Helper()
 	b := &branch{t: t, dir: t.TempDir(), hqAddr: freePort(t)}
 	hqDir := filepath.Join(b.dir, "hq")

@@ -15,7 +15,7 @@ import (
 
 // customer is somebody at the kiosk: a browser played by touch.
 type customer struct {
-	t      *testing.T
+	t      testing.TB
 	ctx    context.Context
 	people []virtual.Person
 }
@@ -140,7 +140,7 @@ func (c *customer) leaves() (receipt, outcome string) {
 
 // clerk is a member of staff at their own page.
 type clerk struct {
-	t   *testing.T
+	t   testing.TB
 	ctx context.Context
 }
 
