@@ -108,3 +108,13 @@ func text(s *secret.Bytes) templ.Component {
 		return nil
 	})
 }
+
+// date writes YYYYMMDD in the words of the language.
+func date(p page, s *secret.Bytes) templ.Component {
+	return templ.ComponentFunc(func(_ context.Context, w io.Writer) error {
+		out := p.c.Date(s.Reveal())
+		defer clear(out)
+		template.HTMLEscape(w, out)
+		return nil
+	})
+}

@@ -8,6 +8,7 @@
 package i18n
 
 import (
+	"bytes"
 	"fmt"
 
 	"madoguchi/ui/screen"
@@ -105,4 +106,30 @@ func (f *FaceText) Hint(code string) string {
 		return f.Straight
 	}
 	return f.NoFace
+}
+
+// Date gives YYYYMMDD in the words of the language, and anything else as it is, in bytes that the caller may wipe.
+func (c *Catalog) Date(b []byte) []byte {
+	if len(b) != 8 || bytes.ContainsFunc(b, func(r rune) bool { return r < '0' || r > '9' }) {
+		return bytes.Clone(b)
+	}
+	month := int(b[4]-'0')*10 + int(b[5]-'0')
+	if month < 1 || month > 12 {
+		return bytes.Clone(b)
+	}
+	day := bytes.TrimPrefix(b[6:], []byte("0"))
+	out := make([]byte, 0, 64)
+	for f := c.Review.Date; f != ""; {
+		switch {
+		case len(f) >= 3 && f[:3] == "{y}":
+			out, f = append(out, b[:4]...), f[3:]
+		case len(f) >= 3 && f[:3] == "{m}":
+			out, f = append(out, c.Review.Months[month-1]...), f[3:]
+		case len(f) >= 3 && f[:3] == "{d}":
+			out, f = append(out, day...), f[3:]
+		default:
+			out, f = append(out, f[0]), f[1:]
+		}
+	}
+	return out
 }

@@ -141,35 +141,10 @@ func text(s *secret.Bytes) templ.Component {
 // date writes YYYYMMDD in the words of the language, and anything else as it is.
 func date(v view, s *secret.Bytes) templ.Component {
 	return templ.ComponentFunc(func(_ context.Context, w io.Writer) error {
-		out := formatDate(v.c, s.Reveal())
+		out := v.c.Date(s.Reveal())
 		defer clear(out)
 		return escape(w, out)
 	})
-}
-
-func formatDate(c *i18n.Catalog, b []byte) []byte {
-	if len(b) != 8 || bytes.ContainsFunc(b, func(r rune) bool { return r < '0' || r > '9' }) {
-		return bytes.Clone(b)
-	}
-	month := int(b[4]-'0')*10 + int(b[5]-'0')
-	if month < 1 || month > 12 {
-		return bytes.Clone(b)
-	}
-	day := bytes.TrimPrefix(b[6:], []byte("0"))
-	out := make([]byte, 0, 64)
-	for f := c.Review.Date; f != ""; {
-		switch {
-		case len(f) >= 3 && f[:3] == "{y}":
-			out, f = append(out, b[:4]...), f[3:]
-		case len(f) >= 3 && f[:3] == "{m}":
-			out, f = append(out, c.Review.Months[month-1]...), f[3:]
-		case len(f) >= 3 && f[:3] == "{d}":
-			out, f = append(out, day...), f[3:]
-		default:
-			out, f = append(out, f[0]), f[1:]
-		}
-	}
-	return out
 }
 
 // expiry writes YYYY-MM-DD in the words of the language.
@@ -178,7 +153,7 @@ func expiry(v view) string {
 	if len(digits) != 8 {
 		return v.Review.Expiry
 	}
-	return string(formatDate(v.c, digits))
+	return string(v.c.Date(digits))
 }
 
 // news is true on screens where a trouble explains what happens next rather than asks for a correction.
