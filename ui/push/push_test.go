@@ -45,6 +45,13 @@ func (f *fake) Write(_ bool, p []byte, _ time.Duration) error {
 	return f.fail
 }
 
+// frames gives a copy of what was sent.
+func (f *fake) frames() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]string(nil), f.sent...)
+}
+
 func (f *fake) Close(code int, _ string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -66,7 +73,7 @@ func TestLatestFrameWins(t *testing.T) {
 		}
 		close(conn.gate)
 		synctest.Wait()
-		if diff := cmp.Diff(conn.sent, []string{"one", "three"}); diff != "" {
+		if diff := cmp.Diff(conn.frames(), []string{"one", "three"}); diff != "" {
 			t.Error(diff)
 		}
 	})
@@ -79,8 +86,8 @@ func TestSentFramesAreWiped(t *testing.T) {
 		frame := []byte("a name")
 		link.Push(1, frame)
 		synctest.Wait()
-		if !bytes.Equal(frame, make([]byte, 6)) || conn.sent[0] != "a name" {
-			t.Errorf("got %q after sending %q", frame, conn.sent)
+		if !bytes.Equal(frame, make([]byte, 6)) || conn.frames()[0] != "a name" {
+			t.Errorf("got %q after sending %q", frame, conn.frames())
 		}
 		link.Close(push.CloseDone, "")
 		late := []byte("late")
@@ -100,12 +107,12 @@ func TestHeartbeat(t *testing.T) {
 		synctest.Wait()
 		<-time.After(1900 * time.Millisecond) // in the bubble's time
 		synctest.Wait()
-		if len(conn.sent) != 1 {
-			t.Fatalf("too early: %q", conn.sent)
+		if len(conn.frames()) != 1 {
+			t.Fatalf("too early: %q", conn.frames())
 		}
 		<-time.After(2200 * time.Millisecond)
 		synctest.Wait()
-		if diff := cmp.Diff(conn.sent, []string{"{}", `{"hb":7}`, `{"hb":7}`}); diff != "" {
+		if diff := cmp.Diff(conn.frames(), []string{"{}", `{"hb":7}`, `{"hb":7}`}); diff != "" {
 			t.Error(diff)
 		}
 	})
