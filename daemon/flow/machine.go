@@ -43,9 +43,17 @@ func (m *machine) on(e Event) bool {
 	case ReadDone:
 		return m.Phase == Reading && e.Gen == m.Gen && m.onRead(e)
 	case FaceDone:
-		return m.Phase == Face && e.Gen == m.Gen && m.onFace(e)
+		if m.Phase != Face || e.Gen != m.Gen {
+			return false
+		}
+		m.onFace(e)
+		return true
 	case Stored:
-		return m.Phase == Deciding && e.Gen == m.Gen && m.onStored(e)
+		if m.Phase != Deciding || e.Gen != m.Gen {
+			return false
+		}
+		m.onStored(e)
+		return true
 	case StaffDecides:
 		return m.Phase == WaitStaff && e.Gen == m.Gen && m.onStaff(e)
 	case StaffRefers:
@@ -272,20 +280,19 @@ func (m *machine) onRead(e ReadDone) bool {
 	return true
 }
 
-func (m *machine) onFace(e FaceDone) bool {
+func (m *machine) onFace(e FaceDone) {
 	m.Match, m.Live = e.Match, e.Live
 	clean := e.Match == policy.Pass && e.Live == policy.Pass
 	again := int(m.FaceTries) < m.Profile.FaceTries && e.Live != policy.Fail
 	if clean || !again {
 		m.decide()
-		return true
+		return
 	}
 	m.Trouble = CodeFaceRetry
 	if e.Match == policy.Fail {
 		m.Trouble = CodeFaceMismatch
 	}
 	m.enter(Face)
-	return true
 }
 
 // afterConfirm goes to the face where it can be compared, else straight to the decision.
@@ -346,14 +353,13 @@ func (m *machine) onRefer(e StaffRefers) bool {
 	return true
 }
 
-func (m *machine) onStored(e Stored) bool {
+func (m *machine) onStored(e Stored) {
 	if e.OK {
 		m.enter(Result)
-		return true
+		return
 	}
 	// Without a record nothing was verified, whatever was decided.
 	m.finish(Decision{Outcome: Referred, Reason: CodeStorageFailed}, CodeStorageFailed)
-	return true
 }
 
 // finish ends the session with a result that leaves no record.

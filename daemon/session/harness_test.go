@@ -36,8 +36,11 @@ func (engine) Detect(img image.Image) ([]face.Detection, error) {
 	}
 	d := face.Detection{Box: image.Rect(int(cx-w/2), int(cy-w/2), int(cx+w/2), int(cy+w/2)), Score: 0.9}
 	d.Landmarks = [5]face.Point{
-		{X: cx - w/5, Y: cy - w/6}, {X: cx + w/5, Y: cy - w/6}, {X: cx, Y: cy + w/20},
-		{X: cx - w/6, Y: cy + w/4}, {X: cx + w/6, Y: cy + w/4},
+		{X: cx - w/5, Y: cy - w/6},
+		{X: cx + w/5, Y: cy - w/6},
+		{X: cx, Y: cy + w/20},
+		{X: cx - w/6, Y: cy + w/4},
+		{X: cx + w/6, Y: cy + w/4},
 	}
 	return []face.Detection{d}, nil
 }
@@ -69,7 +72,6 @@ func (b *browser) Frame([]byte)    { b.frames++ }
 
 // staffPage is the staff page with one browser, session 1.
 type staffPage struct {
-	view   func(uint64) console.View
 	last   console.View
 	images int
 }

@@ -22,13 +22,12 @@ const maxCase = 16
 // vault holds everything that belongs to the customer. The owner's goroutine alone touches it; effects get
 // copies and give their results back as messages.
 type vault struct {
-	entry    entry
-	caseNo   []byte
-	started  time.Time
-	steps    []record.Step
-	consents []record.Consent
-	note     string // of staff, beside their decision
-	receipt  string // not personal: part of the record's random id
+	entry   entry
+	caseNo  []byte
+	started time.Time
+	steps   []record.Step
+	note    string // of staff, beside their decision
+	receipt string // not personal: part of the record's random id
 
 	identity card.Identity
 	attrs    card.Attributes

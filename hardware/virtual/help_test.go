@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -164,9 +165,7 @@ func edited(t *testing.T, change map[string]any) []byte {
 	if err := json.Unmarshal([]byte(yamada), &m); err != nil {
 		t.Fatal(err)
 	}
-	for k, v := range change {
-		m[k] = v
-	}
+	maps.Copy(m, change)
 	out, err := json.Marshal(m)
 	if err != nil {
 		t.Fatal(err)

@@ -46,8 +46,8 @@ func baselineSize(b []byte) (width, height int, err error) {
 
 // skippable is true for the segments that may stand before the frame header: tables, application data, comments.
 func skippable(marker byte) bool {
-	switch {
-	case marker == 0xC4, marker == 0xDB, marker == 0xDD, marker == 0xFE:
+	switch marker {
+	case 0xC4, 0xDB, 0xDD, 0xFE:
 		return true
 	}
 	return marker >= 0xE0 && marker <= 0xEF

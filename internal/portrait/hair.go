@@ -10,15 +10,15 @@ func (p *Params) hairMeshes() []*mesh {
 		k := 0.035 + p.volume*(0.35+0.65*top) + 0.05*p.curl*noise(a*5, q.y*5, p.Seed+70)
 		return q.add(n.mul(k))
 	}
-	cap := grid(150, 110, -math.Pi, math.Pi, -0.75, math.Pi/2, func(a, t float64) (vec, float64, float64) {
+	dome := grid(150, 110, -math.Pi, math.Pi, -0.75, math.Pi/2, func(a, t float64) (vec, float64, float64) {
 		q := p.skull(a, t)
 		q.z += 0.03
 		y := q.y
 		return lift(q, a), a, y
 	})
-	cap.keep = p.covers
-	cap.shade = p.strands
-	out := []*mesh{cap}
+	dome.keep = p.covers
+	dome.shade = p.strands
+	out := []*mesh{dome}
 	if p.style == hairBob || p.style == hairLong {
 		out = append(out, p.curtain())
 	}

@@ -114,7 +114,7 @@ func (s *Server) show(one *session, v View) {
 	var b bytes.Buffer
 	b.Grow(64 << 10)
 	if err := app(newPage(v, one.images)).Render(context.Background(), &b); err != nil {
-		s.log.Error("a staff view could not be rendered", "err", err)
+		s.log.Error("a staff view could not be rendered", slog.Any("err", err))
 		clear(b.Bytes())
 		return
 	}

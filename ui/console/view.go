@@ -67,7 +67,7 @@ const (
 	InLang    InputKind = "lang"    // Reason: "ja" or "en"
 )
 
-// Reasons for a decision: a closed list.
+// ApproveReasons is the closed list for approvals.
 func ApproveReasons() []string {
 	return []string{"photo-same-person", "known-change-of-look", "document-checked"}
 }

@@ -104,7 +104,7 @@ func (h *Hub) Show(s screen.Screen) {
 	var b bytes.Buffer
 	b.Grow(64 << 10) // room for any screen: growing would leave copies of names behind
 	if err := page.Render(&b, s); err != nil {
-		h.log.Error("a screen could not be rendered", "screen", string(s.Kind), "err", err)
+		h.log.Error("a screen could not be rendered", slog.String("screen", string(s.Kind)), slog.Any("err", err))
 		clear(b.Bytes())
 		b.Reset()
 		_ = page.Render(&b, screen.Screen{

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"os"
 
 	"madoguchi/ui/push"
@@ -25,7 +26,7 @@ func (h *Hub) login(key []byte, tokens bool) (minted string, err error) {
 		h.session = push.HashKey([]byte(minted))
 		if err := saveHash(h.opt.HashFile, h.session); err != nil {
 			// the page works, but will need a new token after a restart
-			h.log.Error("the session hash could not be saved", "err", err)
+			h.log.Error("the session hash could not be saved", slog.Any("err", err))
 		}
 		return minted, nil
 	case h.session.Equal(hash):

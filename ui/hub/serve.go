@@ -2,6 +2,7 @@ package hub
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
 	"strings"
 
@@ -49,7 +50,7 @@ func (h *Hub) servePage(w http.ResponseWriter, r *http.Request, nonce string) {
 		h.assets.Path("idiomorph.min.js"), h.assets.Path("link.js"), h.assets.Path("kiosk.js"),
 	}
 	if err := page.Shell(nonce, h.assets.Path("kiosk.css"), scripts).Render(r.Context(), w); err != nil {
-		h.log.Warn("the page was not delivered", "err", err)
+		h.log.Warn("the page was not delivered", slog.Any("err", err))
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 )
 
 // form writes BER-TLV objects. Cards write every length from 128 up as 82 hi lo, even below 256.
@@ -54,7 +55,7 @@ func (f form) withOffsets(tag uint16, wrong bool, objects [][]byte) []byte {
 // pad fills a file with FF up to the next multiple of n, with two bytes of filler at least.
 func pad(b []byte, n int) []byte {
 	size := (len(b) + 2 + n - 1) / n * n
-	return append(b[:len(b):len(b)], bytes.Repeat([]byte{0xFF}, size-len(b))...)
+	return append(slices.Clip(b), bytes.Repeat([]byte{0xFF}, size-len(b))...)
 }
 
 // signature signs SHA-256 of the parts by PKCS #1 v1.5.

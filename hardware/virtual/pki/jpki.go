@@ -92,12 +92,12 @@ func Issue(u Use, h Holder, key *rsa.PublicKey) ([]byte, error) {
 		KeyUsage: x509.KeyUsageDigitalSignature, SubjectKeyId: subjectKeyID(key),
 		SignatureAlgorithm: x509.SHA256WithRSA, BasicConstraintsValid: true,
 	}
-	rdn := []attribute{{oidCountry, printable("JP")}, {oidCommonName, utf8(h.CommonName)}}
+	rdn := []attribute{{oidCountry, japan()}, {oidCommonName, utf8(h.CommonName)}}
 	place := []attribute{{oidUnit, utf8("CRL Distribution Points")}}
 	if u == Sign {
 		template.KeyUsage |= x509.KeyUsageContentCommitment
 		rdn = []attribute{
-			{oidCountry, printable("JP")},
+			{oidCountry, japan()},
 			{oidLocality, utf8(h.Prefecture)},
 			{oidLocality, utf8(h.City)},
 			{oidCommonName, utf8(h.CommonName)},
@@ -118,7 +118,7 @@ func Issue(u Use, h Holder, key *rsa.PublicKey) ([]byte, error) {
 // authorityName is the DN of an authority, without the unit of its operator.
 func authorityName(u Use) []attribute {
 	return []attribute{
-		{oidCountry, printable("JP")}, {oidOrganisation, utf8(Organisation)}, {oidUnit, utf8(u.unit())},
+		{oidCountry, japan()}, {oidOrganisation, utf8(Organisation)}, {oidUnit, utf8(u.unit())},
 	}
 }
 
@@ -131,7 +131,7 @@ func SelfSigned(u Use, key *rsa.PrivateKey, from, until time.Time) ([]byte, erro
 		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign, IsCA: true, BasicConstraintsValid: true,
 		SignatureAlgorithm: x509.SHA256WithRSA,
 		ExtraExtensions: []pkix.Extension{
-			directorySAN([]attribute{{oidCountry, printable("JP")}, {oidOrganisation, utf8("仮想の公的個人認証サービス")}}),
+			directorySAN([]attribute{{oidCountry, japan()}, {oidOrganisation, utf8("仮想の公的個人認証サービス")}}),
 			distributionPoint(dn),
 		},
 	}
@@ -147,8 +147,9 @@ func subjectKeyID(key *rsa.PublicKey) []byte {
 	return sum[:]
 }
 
-func printable(s string) asn1.RawValue {
-	return asn1.RawValue{Tag: asn1.TagPrintableString, Bytes: []byte(s)}
+// japan is the country as a PrintableString, which is how J-LIS writes it; all else is UTF-8.
+func japan() asn1.RawValue {
+	return asn1.RawValue{Tag: asn1.TagPrintableString, Bytes: []byte("JP")}
 }
 
 func utf8(s string) asn1.RawValue {
