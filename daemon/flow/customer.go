@@ -32,7 +32,9 @@ func (m *machine) onCustomer(e Customer) bool {
 		}
 		m.finish(Decision{Outcome: Cancelled}, "")
 		return true
-	case More, Touched:
+	case Touched: // whoever types has read what went wrong; the fields need the room in large text
+		m.Trouble = ""
+	case More:
 	case SetLanguage:
 		m.Settings.Lang = min(e.Arg, 1)
 		if m.Phase == Language {

@@ -64,6 +64,7 @@ func TestDecisiveTransitions(t *testing.T) {
 		{"b-blocked-offers-pin", in(flow.CardCheck), flow.Identified{Gen: 7, TriesB: flow.Tries{Known: true}, TriesPIN: flow.Tries{Left: 3, Known: true}}, flow.Credential, "number-b-blocked", "", []flow.Effect{flow.ClearEntry{}, timer(71)}},
 		{"both-blocked", in(flow.CardCheck), flow.Identified{Gen: 7, TriesB: flow.Tries{Known: true}, TriesPIN: flow.Tries{Known: true}}, flow.WaitStaff, "", "number-b-blocked", []flow.Effect{timer(71)}},
 		{"format-costs-nothing", in(flow.Credential), flow.Submitted{Trouble: "number-b-format"}, flow.Credential, "number-b-format", "", []flow.Effect{flow.ClearEntry{}, timer(71)}},
+		{"typing-ends-the-notice", in(flow.Credential, func(s *flow.State) { s.Trouble = "number-b-wrong" }), flow.Customer{Act: flow.Touched}, flow.Credential, "", "", []flow.Effect{timer(71)}},
 		{"submit-reads", in(flow.Credential), flow.Submitted{}, flow.Reading, "", "", []flow.Effect{flow.ReadCard{Gen: 8, Route: flow.RouteB}, timer(71)}},
 		{"last-try-asks", in(flow.Credential, bLeft(1)), flow.Submitted{}, flow.LastTry, "", "", []flow.Effect{timer(71)}},
 		{"last-try-yes", in(flow.LastTry, bLeft(1)), flow.Customer{Act: flow.LastTryYes}, flow.Reading, "", "", []flow.Effect{flow.ReadCard{Gen: 8, Route: flow.RouteB}, timer(71)}},

@@ -14,6 +14,9 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
+// patience is how long one step may take on a busy machine.
+const patience = 40 * time.Second
+
 // Path is where Debian's package puts the browser.
 const Path = "/usr/bin/chromium"
 
@@ -46,6 +49,10 @@ func Start(tb testing.TB, width, height int64) context.Context {
 		_ = chromedp.Cancel(ctx) // waits, so that the profile can be removed
 		cancel()
 	})
+	// The first action starts the browser and ties it to its context, so this one is not limited in time.
+	if err := chromedp.Do(ctx, chromedp.Evaluate[chromedp.Void]("0")); err != nil {
+		tb.Fatal(err)
+	}
 	Do(tb, ctx, chromedp.EmulateViewport(width, height, chromedp.EmulateTouch, chromedp.EmulatePortrait))
 	return ctx
 }
@@ -53,7 +60,9 @@ func Start(tb testing.TB, width, height int64) context.Context {
 // Do runs actions and fails the test on an error.
 func Do(tb testing.TB, ctx context.Context, actions ...chromedp.Action[chromedp.Void]) {
 	tb.Helper()
-	if err := chromedp.Do(ctx, actions...); err != nil {
+	limited, cancel := context.WithTimeout(ctx, patience) // an element that never comes must not hang the suite
+	defer cancel()
+	if err := chromedp.Do(limited, actions...); err != nil {
 		tb.Fatal(err)
 	}
 }

@@ -89,7 +89,7 @@ func (d *desk) pending(t *testing.T, lang, id string) console.View {
 			Name:  secret.New([]byte("窓口　花子 <b>")),
 			Birth: secret.New([]byte("19800217")), Address: secret.New([]byte("東京都千代田区架空町一丁目二番三号")),
 			Sex: secret.New([]byte("2")), Expiry: "2035-02-17", Match: "unsure", Score: 4321, Threshold: 5000, Liveness: "pass",
-			Reasons: []string{"similarity-below-threshold", "too-few-good-frames"}, Proof: "genuine", Route: "number-b",
+			Reasons: []string{"similarity-below-threshold", "too-few-good-frames"}, Proof: "genuine", Route: "number-b", MayApprove: true,
 		},
 	}
 }
@@ -140,6 +140,9 @@ func TestSignInDecideSignOut(t *testing.T) {
 	if in.Kind != console.InApprove || in.Case != "case-1" || in.Reason != "photo-same-person" || in.Note != "髪が短い\"\\" {
 		t.Fatalf("got %+v", in)
 	}
+	again.Case.MayApprove = false // nothing was read and confirmed: there is no way to approve
+	d.Show(session, again)
+	browsertest.Wait(t, ctx, "!document.getElementById('approve') && document.getElementById('refuse')")
 	again.Case.Decided = "approved"
 	d.Show(session, again)
 	browsertest.Wait(t, ctx, "document.getElementById('decided') && !document.getElementById('approve')")

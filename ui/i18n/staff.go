@@ -30,6 +30,9 @@ type ReasonText struct {
 	NoModel, NoCalibration, CalibrationModel, CalibrationVirtual    string
 	NoCardFace, CardImage, NoFace, ManyFaces, FewFrames, Below      string
 	Attack, Engine, Declined, Unsure, Always, IssuerUnknown, NoKeys string
+	// Why a case came to staff; customers read softer words.
+	CaseMismatch, CaseAttack, CaseUnchecked, CaseNobody, CaseForged, CaseUnproven string
+	CaseMinor, CaseWrongData, CaseUnread, CaseBlocked                             string
 }
 
 // Outcome names a machine result; an unknown code is shown as it is, never as a pass.
@@ -70,6 +73,36 @@ func (s *StaffText) Reason(code, lang string) string {
 		return t.Title
 	}
 	return code
+}
+
+// CaseWhy says to staff why a case came to them.
+func (s *StaffText) CaseWhy(code, lang string) string {
+	r := &s.Reasons
+	switch code {
+	case "face-mismatch":
+		return r.CaseMismatch
+	case "face-attack":
+		return r.CaseAttack
+	case "face-not-checked":
+		return r.CaseUnchecked
+	case "no-staff":
+		return r.CaseNobody
+	case "card-not-genuine":
+		return r.CaseForged
+	case "proof-not-checked":
+		return r.CaseUnproven
+	case "under-15":
+		return r.CaseMinor
+	case "wrong-data":
+		return r.CaseWrongData
+	case "card-unreadable":
+		return r.CaseUnread
+	case "number-b-blocked":
+		return r.CaseBlocked
+	case "staff-needed":
+		return r.Always
+	}
+	return s.Reason(code, lang)
 }
 
 func (s *StaffText) decisionReason(code string) string {

@@ -35,6 +35,11 @@ func staffEnglish() StaffText {
 			FewFrames: "Too few usable pictures", Below: "Similarity is below the threshold", Attack: "It may be a picture or a screen",
 			Engine: "The face check did not work", Declined: "The customer chose a check by staff", Unsure: "The machine could not decide",
 			Always: "Staff check every case here", IssuerUnknown: "The issuer's key is not known here", NoKeys: "No issuer keys are installed",
+			CaseMismatch: "The machine says that the face is not the one on the card", CaseAttack: "It may be a picture or a screen (no retry)",
+			CaseUnchecked: "The face was not checked by machine", CaseNobody: "Nobody was on duty: take the presentation in person",
+			CaseForged: "The card's signature does not hold (cannot be approved)", CaseUnproven: "The card's genuineness was not checked",
+			CaseMinor: "Under 15: a guardian is needed", CaseWrongData: "The customer said that the details are wrong",
+			CaseUnread: "The card cannot be read", CaseBlocked: "Both the printed number and the PIN are locked",
 		},
 	}
 }

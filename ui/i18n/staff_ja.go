@@ -35,6 +35,11 @@ func staffJapanese() StaffText {
 			FewFrames: "使える画像が足りない", Below: "類似度が基準より低い", Attack: "写真や画面の映り込みの疑いがある",
 			Engine: "顔照合が動かなかった", Declined: "お客さまが係員の確認を選んだ", Unsure: "機械では決められなかった",
 			Always: "すべて係員が確認する設定である", IssuerUnknown: "発行者の鍵が登録されていない", NoKeys: "発行者の鍵がない",
+			CaseMismatch: "機械の判定で、カードの写真と顔が一致しない", CaseAttack: "写真や画面を映している疑いがある（再試行なし）",
+			CaseUnchecked: "機械で顔を確認していない", CaseNobody: "窓口に係員がいなかった（対面の提示を受けてください）",
+			CaseForged: "カードの署名が正しくない（承認できません）", CaseUnproven: "カードの真正性を確認していない",
+			CaseMinor: "15歳未満（保護者の確認が必要）", CaseWrongData: "お客さまが内容を「ちがう」とした",
+			CaseUnread: "カードを読み取れない", CaseBlocked: "照合番号も暗証番号もロックされている",
 		},
 	}
 }

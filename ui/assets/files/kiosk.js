@@ -39,7 +39,9 @@ addEventListener('click', e => {
 addEventListener('contextmenu', e => e.preventDefault())
 
 // The preview exists only while the canvas is on the screen. Two frames may be under way; each one drawn asks for
-// the next. A frame is cut to 4:3 so that the oval fits; the mirror is in the style sheet.
+// the next. The middle of a frame is shown larger, so that a face at the right distance (a quarter of the frame, as
+// the daemon's guidance wants it) fills the oval; the mirror is in the style sheet.
+const zoom = 1.8
 let cam = null
 function preview() {
   const canvas = document.getElementById('preview')
@@ -54,7 +56,7 @@ function preview() {
     const to = document.getElementById('preview')
     try {
       const pic = await createImageBitmap(new Blob([e.data], { type: 'image/jpeg' }))
-      const w = Math.min(pic.width, pic.height * 4 / 3), h = w * 3 / 4
+      const w = Math.min(pic.width, pic.height * 4 / 3) / zoom, h = w * 3 / 4
       if (to) to.getContext('2d').drawImage(pic, (pic.width - w) / 2, (pic.height - h) / 2, w, h, 0, 0, to.width, to.height)
       pic.close()
     } catch { /* a broken frame is skipped */ }
