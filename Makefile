@@ -70,14 +70,21 @@ fuzz: setup ## every fuzz target for T=30s
 		done; \
 	done
 
+BENCHES := CardToScreen|InProcess|PCSC|Detect|Template|Liveness|Judge|JP2Decode|CardDecode|Push|Build|Seal|DurableEnqueue|UploadRoundTrip
 bench: build ## the figures: card placed -> attributes shown, match stages, push latency, durable enqueue
-	go test -run '^$$' -bench . -benchtime 20x -timeout $(TEST_TIMEOUT) ./hardware/... ./face/... ./storage/... ./ui/...  ./daemon/... | grep -E '^(pkg|Benchmark|cpu|FAIL|---)' 
+	@for p in ./daemon/e2e ./hardware/hardwaretest ./face/... ./ui/hub ./storage/... ./daemon/hqd; do \
+		go test -run '^$$' -bench '$(BENCHES)' -benchtime 20x -timeout $(TEST_TIMEOUT) $$p | grep -E '^(pkg:|cpu:|Benchmark|FAIL|---|panic)' || true; done
 
 golden: ## rewrite golden files after a change on purpose
 	go test ./ui/page -update
 
-screenshots: setup ## pictures of every screen into SCREENSHOTS (default .cache/screenshots)
-	SCREENSHOTS=$${SCREENSHOTS:-$(abspath .cache/screenshots)} go test -count 1 -run Screens ./ui/hub
+SHOTS := $(abspath .cache/screenshots)
+screenshots: setup ## pictures of every screen into .cache/screenshots, and those of the README into docs/screens
+	SCREENSHOTS=$(SHOTS) go test -count 1 -timeout $(TEST_TIMEOUT) -run Screens ./ui/hub
+	SCREENSHOTS=$(SHOTS) go test -count 1 -timeout $(TEST_TIMEOUT) -run TestEveryVirtualPerson ./daemon/e2e
+	mkdir -p docs/screens
+	for s in idle sato-review sato-face sato-result ito-staff; do cp $(SHOTS)/e2e-$$s.png docs/screens/$$s.png; done
+	chmod 644 docs/screens/*.png
 
 clean: ## remove what was built
 	rm -rf bin .run .cache

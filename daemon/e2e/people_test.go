@@ -52,6 +52,7 @@ func TestEveryVirtualPerson(t *testing.T) {
 	b := open(t, options{models: models(t)})
 	c, s := b.customer(), b.clerk()
 	c.arrive(b)
+	c.picture("e2e-idle")
 	tests := []struct {
 		id, staff, reason, outcome, by string
 	}{
@@ -66,10 +67,10 @@ func TestEveryVirtualPerson(t *testing.T) {
 		t.Run(tt.id, func(t *testing.T) {
 			c.t, s.t, b.t = t, t, t
 			c.toReview(tt.id)
-			browsertest.Shot(t, c.ctx, "e2e-"+tt.id+"-review")
+			c.picture("e2e-" + tt.id + "-review")
 			c.confirms(tt.id)
 			browsertest.Wait(t, c.ctx, "document.getElementById('preview')")
-			browsertest.Shot(t, c.ctx, "e2e-"+tt.id+"-face")
+			c.picture("e2e-" + tt.id + "-face")
 			if tt.staff != "" {
 				c.at("wait-staff")
 				s.sees()

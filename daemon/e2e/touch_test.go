@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"testing"
 
@@ -28,6 +29,22 @@ func (b *branch) customer() *customer {
 	}
 	c := &customer{t: b.t, ctx: browsertest.Start(b.t, 1080, 1920), people: people}
 	return c
+}
+
+// picture takes a screenshot, when they are asked for, without the developer panel.
+func (c *customer) picture(name string) {
+	c.t.Helper()
+	if os.Getenv("SCREENSHOTS") == "" {
+		return
+	}
+	const panel = "(d => { if (d) d.open = %v; return !!d })(document.getElementById('dev-panel'))"
+	browsertest.Eval[bool](c.t, c.ctx, fmt.Sprintf(panel, false))
+	browsertest.Wait(c.t, c.ctx, "[...document.images].every(i => i.complete)")
+	if c.screen() == "face" { // until the preview has drawn
+		browsertest.Wait(c.t, c.ctx, "document.getElementById('preview')?.getContext('2d').getImageData(320, 240, 1, 1).data[0] > 0")
+	}
+	browsertest.Shot(c.t, c.ctx, name)
+	browsertest.Eval[bool](c.t, c.ctx, fmt.Sprintf(panel, true))
 }
 
 // arrive opens the kiosk's page and waits for the idle screen.
