@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -32,6 +33,11 @@ const builtAt = "MADOGUCHI_E2E_PROGRAMS"
 // TestMain builds the programs and runs everything in a network namespace of its own, so that a real pcscd and
 // vpcd can run there.
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if testing.Short() {
+		fmt.Println("SKIPPED in short mode: the end-to-end tests; make test runs them")
+		os.Exit(0)
+	}
 	programs = os.Getenv(builtAt)
 	first := programs == ""
 	if first {

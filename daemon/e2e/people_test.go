@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/chromedp"
+
 	"madoguchi/hardware/virtual"
 	"madoguchi/storage/record"
 	"madoguchi/ui/browsertest"
@@ -106,6 +108,7 @@ func TestEveryVirtualPerson(t *testing.T) {
 	}
 	c.t, s.t, b.t = t, t, t
 	expiredCard(t, b, c)
+	hqPage(t, b, c.person("ito"))
 	if got := len(b.arrived()); got != len(tests)+1 {
 		t.Errorf("got %d records at HQ, want %d", got, len(tests)+1)
 	}
@@ -147,4 +150,17 @@ func TestHQComesBack(t *testing.T) {
 	if got := b.arrived(); len(got) != 1 {
 		t.Fatalf("got %d records, want exactly one", len(got))
 	}
+}
+
+// hqPage: a person at HQ signs in, sees the list, opens a record and reads it.
+func hqPage(t *testing.T, b *branch, p *virtual.Person) {
+	t.Helper()
+	ctx := browsertest.Start(t, 1280, 1600)
+	browsertest.Do(t, ctx, chromedp.Navigate(b.hq+"/#t="+b.token))
+	browsertest.Wait(t, ctx, "document.querySelectorAll('a[href*=\"/records/\"]').length >= 7")
+	browsertest.Shot(t, ctx, "e2e-hq-list")
+	receipts := b.arrived()
+	browsertest.Do(t, ctx, chromedp.Navigate(b.hq+"/records/e2e-kiosk/"+receipts[1])) // the newest but the expired card's
+	browsertest.Wait(t, ctx, "document.body.innerText.includes('"+string(p.Name().Reveal())+"') && [...document.images].every(i => i.complete && i.naturalWidth > 0)")
+	browsertest.Shot(t, ctx, "e2e-hq-record")
 }

@@ -24,6 +24,9 @@ const Path = "/usr/bin/chromium"
 // loudly, and fails when CI is "true".
 func Start(tb testing.TB, width, height int64) context.Context {
 	tb.Helper()
+	if testing.Short() {
+		tb.Skip("SKIPPED in short mode: needs Chromium; make test runs it")
+	}
 	if _, err := os.Stat(Path); err != nil {
 		const missing = "SKIPPED: no " + Path + " (apt-get install chromium fonts-noto-cjk)"
 		if os.Getenv("CI") == "true" {

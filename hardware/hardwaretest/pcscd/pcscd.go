@@ -127,6 +127,9 @@ type Daemon struct {
 // Start starts a pcscd that ends with the test. Without a namespace it skips, loudly, or fails when CI is true.
 func Start(tb testing.TB) *Daemon {
 	tb.Helper()
+	if testing.Short() {
+		tb.Skip("SKIPPED in short mode: needs a real pcscd; make test runs it")
+	}
 	if why := os.Getenv(inside); why != "yes" {
 		if why == "" {
 			why = "TestMain does not call pcscd.Main"
