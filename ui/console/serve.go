@@ -105,7 +105,7 @@ func (s *Server) serveLink(w http.ResponseWriter, r *http.Request) {
 		return nil
 	})
 	if errors.Is(err, push.ErrFrame) {
-		s.log.Warn("a frame of a staff page was refused", "session", one.id)
+		s.log.Warn("a frame of a staff page was refused", slog.Uint64("session", one.id))
 	}
 }
 
