@@ -27,7 +27,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			s.assets.Path("idiomorph.min.js"), s.assets.Path("link.js"), s.assets.Path("console.js"),
 		}
 		if err := shell(nonce, s.assets.Path("console.css"), scripts).Render(r.Context(), w); err != nil {
-			s.log.Warn("the staff page was not delivered", "err", err)
+			s.log.Warn("the staff page was not delivered", slog.Any("err", err))
 		}
 	case p == "/ws":
 		s.serveLink(w, r)
