@@ -102,19 +102,20 @@ func TestRoundTrip(t *testing.T) {
 }
 
 func TestParseRequest(t *testing.T) {
+	tooLong := strings.Repeat(" ", 5000) + `{"do":"remove"}`
 	for line, good := range map[string]bool{
-		`{"do":"insert","id":"sato"}`:                     true,
-		`{"do":"remove"}`:                                 true,
-		`{"do":"show-folder","path":"/tmp"}`:              true,
-		`{"do":"insert"}`:                                 false,
-		`{"do":"remove","id":"sato"}`:                     false,
-		`{"do":"insert","id":"sato","path":"x"}`:          false,
-		`{"do":"insert","id":"sato","pin":"1"}`:           false,
-		`{"do":"insert","id":"sato"} {}`:                  false,
-		`{"do":"shutdown"}`:                               false,
-		`[]`:                                              false,
-		``:                                                false,
-		strings.Repeat(" ", 5000) + `{"do":"remove"}`:     false,
+		`{"do":"insert","id":"sato"}`:            true,
+		`{"do":"remove"}`:                        true,
+		`{"do":"show-folder","path":"/tmp"}`:     true,
+		`{"do":"insert"}`:                        false,
+		`{"do":"remove","id":"sato"}`:            false,
+		`{"do":"insert","id":"sato","path":"x"}`: false,
+		`{"do":"insert","id":"sato","pin":"1"}`:  false,
+		`{"do":"insert","id":"sato"} {}`:         false,
+		`{"do":"shutdown"}`:                      false,
+		`[]`:                                     false,
+		``:                                       false,
+		tooLong:                                  false,
 		`{"do":"show","id":"` + strings.Repeat("a", 5000): false,
 	} {
 		if _, err := parseRequest([]byte(line)); (err == nil) != good {
