@@ -12,6 +12,7 @@ type View struct {
 	CaseDigits  string
 	Fields      []screen.EntryField
 	Complete    bool
+	Codes       []int // of the keys
 	Review      *screen.ReviewData
 	Hint        string
 	Good, Need  int
@@ -131,7 +132,7 @@ func entry(s flow.State, v View) *screen.Entry {
 	tries := s.TriesLeft()
 	e := &screen.Entry{
 		Route: screen.RouteB, Fields: v.Fields, Complete: v.Complete, TriesLeft: int(tries.Left),
-		TriesKnown: tries.Known, CanSwitch: s.Profile.PINRoute,
+		TriesKnown: tries.Known, CanSwitch: s.Profile.PINRoute, Codes: v.Codes,
 	}
 	if s.Route == flow.RoutePIN {
 		e.Route = screen.RoutePIN

@@ -48,7 +48,7 @@ func (s *Session) key(in screen.Input) {
 		if in.Kind == screen.InErase {
 			s.vault.entry.erase()
 		} else {
-			s.vault.entry.key(s.state.Route, in.Index)
+			s.vault.entry.key(s.state.Route, s.vault.entry.position(in.Index))
 		}
 	default:
 		return

@@ -1,16 +1,28 @@
 package session
 
 import (
+	"slices"
+
 	"madoguchi/daemon/flow"
 	"madoguchi/internal/secret"
 	"madoguchi/ui/screen"
 )
 
 // entry is the buffer behind the keypad: the browser sends positions, digits exist here only.
+//
+// The codes that keys send are drawn anew for each screen, so that what is left of an upstream frame, in a buffer or
+// anywhere, says nothing about the digit.
 type entry struct {
 	digits [14]byte
 	n      int
+	codes  []int // the code of the key at each position 0..9
 }
+
+// renew draws new codes; draw gives a permutation of 0..9.
+func (e *entry) renew(draw func() []int) { e.codes = draw() }
+
+// position finds the key of a code, -1 for none.
+func (e *entry) position(code int) int { return slices.Index(e.codes, code) }
 
 // shape gives the fields of a route in the order in which they are typed.
 func shape(r flow.Route) []screen.EntryField {

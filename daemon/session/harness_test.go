@@ -146,10 +146,10 @@ func run(t *testing.T, change func(*session.Deps), script func(t *testing.T, k *
 }
 
 // runSeen is run with a browser that keeps all it was sent.
-func runSeen(t *testing.T, script func(t *testing.T, k *kiosk, s *seen)) {
+func runSeen(t *testing.T, change func(*session.Deps), script func(t *testing.T, k *kiosk, s *seen)) {
 	t.Helper()
 	s := &seen{}
-	bubble(t, s, &s.browser, nil, func(t *testing.T, k *kiosk) { script(t, k, s) })
+	bubble(t, s, &s.browser, change, func(t *testing.T, k *kiosk) { script(t, k, s) })
 }
 
 func bubble(t *testing.T, shown session.Kiosk, b *browser, change func(*session.Deps), script func(t *testing.T, k *kiosk)) {
@@ -278,7 +278,11 @@ func (k *kiosk) lift() {
 func (k *kiosk) typed(secrets ...*secret.Bytes) {
 	for _, s := range secrets {
 		for _, d := range s.Reveal() {
-			k.tap(screen.InKey, (int(d-'0')+9)%10)
+			position := (int(d-'0') + 9) % 10
+			if e := k.browser.last.Entry; e != nil {
+				position = e.Codes[position]
+			}
+			k.tap(screen.InKey, position)
 		}
 	}
 }

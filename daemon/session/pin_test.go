@@ -2,12 +2,14 @@ package session_test
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"madoguchi/daemon/session"
 	"madoguchi/hardware/virtual"
 	"madoguchi/internal/secret"
 	"madoguchi/storage/record"
@@ -65,7 +67,9 @@ func withPIN(t *testing.T, c *virtual.Card, old, pin string) {
 func runWithPIN(t *testing.T, pin string) trace {
 	t.Helper()
 	var out trace
-	runSeen(t, func(t *testing.T, k *kiosk, s *seen) {
+	// The keys' codes are random: here both runs draw the same, so that nothing but the PIN can differ.
+	same := func(d *session.Deps) { d.Draw = func() []int { return []int{3, 1, 4, 0, 5, 9, 2, 6, 8, 7} } }
+	runSeen(t, same, func(t *testing.T, k *kiosk, s *seen) {
 		card, err := k.drawer.Card("suzuki")
 		if err != nil {
 			t.Fatal(err)
@@ -99,4 +103,24 @@ func TestTwoPINsLeaveTheSameTraces(t *testing.T) {
 	if diff := cmp.Diff(a, b); diff != "" {
 		t.Fatalf("the PIN left a trace (-2580 +7413):\n%s", diff)
 	}
+}
+
+// The same key sends another code on the next screen, and a code of the screen before types nothing true.
+func TestCodesAreNew(t *testing.T) {
+	run(t, nil, func(t *testing.T, k *kiosk) {
+		k.toCredential("sato")
+		seen := map[string]bool{}
+		for range 8 {
+			e := k.browser.last.Entry
+			if len(e.Codes) != 10 {
+				t.Fatalf("got codes %v", e.Codes)
+			}
+			seen[fmt.Sprint(e.Codes)] = true
+			k.do(screen.InSubmit) // nothing typed: the form is wrong, the screen is a new one
+			k.want(screen.Credential)
+		}
+		if len(seen) < 7 { // 10! permutations: two alike in eight are already unlikely
+			t.Fatalf("got %d different codes on 8 screens", len(seen))
+		}
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"image"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -81,6 +82,7 @@ type Deps struct {
 	Roster       *staff.Roster
 	Developer    Developer
 	Now          func() time.Time
+	Draw         func() []int // a permutation of 0..9; nil: at random
 	Log          *slog.Logger
 }
 
@@ -120,6 +122,9 @@ type (
 
 // New makes a session; Run starts it.
 func New(d Deps) *Session {
+	if d.Draw == nil {
+		d.Draw = func() []int { return rand.Perm(10) } // seeded by the system, unlike any stream of ours
+	}
 	return &Session{Deps: d, inbox: make(chan message, 64), people: newStaffSessions()}
 }
 
@@ -308,6 +313,7 @@ func (s *Session) carryOut(effects []flow.Effect) {
 			s.store(e)
 		case flow.ClearEntry:
 			s.vault.entry.clear()
+			s.vault.entry.renew(s.Draw)
 		case flow.Wipe:
 			s.vault.wipe()
 			s.Kiosk.DropImages()
@@ -326,6 +332,7 @@ func (s *Session) show() {
 	v := s.hint
 	v.CaseDigits = string(s.vault.caseNo)
 	v.Fields, v.Complete = s.vault.entry.fields(s.state.Route)
+	v.Codes = s.vault.entry.codes
 	v.Review = s.vault.review
 	v.SecondsLeft = int(s.due.Sub(s.Now()).Seconds() + 0.999)
 	v.Receipt = s.vault.receipt

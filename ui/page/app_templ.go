@@ -425,7 +425,7 @@ func dock(v view) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = keypad(v, nil, v.Case != nil && v.Case.Digits != "").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = keypad(v, nil, nil, v.Case != nil && v.Case.Digits != "").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -125,6 +125,14 @@ func (v view) tries() string {
 	return v.c.Entry.Tries(v.Entry.TriesLeft)
 }
 
+// code is what the key at a position sends.
+func code(codes []int, position int) int {
+	if position < len(codes) {
+		return codes[position]
+	}
+	return position
+}
+
 // digit is the cap of the key at a position: 1 to 9 and 0 in the usual order, or as laid out.
 func digit(layout []int, position int) string {
 	if position < len(layout) {

@@ -99,14 +99,14 @@ func Routes() []Route { return []Route{RouteB, RoutePIN} }
 
 // Entry is the keypad. It holds counts only: digits never leave the daemon.
 type Entry struct {
-	Route        Route
-	Fields       []EntryField
-	Complete     bool
-	TriesLeft    int
-	TriesKnown   bool
-	CanSwitch    bool  // the other route may be chosen
-	Layout       []int // digit on the key at each position 0..9; nil means the usual order 1..9, 0
-	SecurityCode bool  // reserved
+	Route      Route
+	Fields     []EntryField
+	Complete   bool
+	TriesLeft  int
+	TriesKnown bool
+	CanSwitch  bool  // the other route may be chosen
+	Layout     []int // digit on the key at each position 0..9; nil means the usual order 1..9, 0
+	Codes      []int // what the key at each position sends instead of its position; new for each screen; nil: the position
 }
 
 // EntryField is one field of an entry.
