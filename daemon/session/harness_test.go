@@ -7,6 +7,7 @@ import (
 	"image/color"
 	"log/slog"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -54,38 +55,102 @@ func (engine) Close() error                                            { return 
 
 // browser is the customer's browser: it keeps the last screen.
 type browser struct {
+	mu      sync.Mutex
 	last    screen.Screen
 	images  int
 	preview bool
-	frames  int
 }
 
-func (b *browser) Show(s screen.Screen) { b.last = s }
+func (b *browser) Show(s screen.Screen) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.last = s
+}
+
 func (b *browser) PutImage(_ string, data *secret.Bytes) screen.Image {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	data.Wipe()
 	b.images++
 	return "handle"
 }
-func (b *browser) DropImages()     { b.images = 0 }
-func (b *browser) Preview(on bool) { b.preview = on }
-func (b *browser) Frame([]byte)    { b.frames++ }
+
+func (b *browser) DropImages() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.images = 0
+}
+
+func (b *browser) Preview(on bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.preview = on
+}
+
+func (b *browser) Frame([]byte) {}
+
+// shown is the last screen; filming whether the preview is on; held how many pictures the browser may load.
+func (b *browser) shown() screen.Screen {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.last
+}
+
+func (b *browser) filming() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.preview
+}
+
+func (b *browser) held() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.images
+}
 
 // staffPage is the staff page with one browser, session 1.
 type staffPage struct {
+	mu     sync.Mutex
 	last   console.View
 	images int
 }
 
-func (p *staffPage) ShowAll(view func(uint64) console.View) { p.last = view(1) }
+func (p *staffPage) ShowAll(view func(uint64) console.View) {
+	v := view(1)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.last = v
+}
+
 func (p *staffPage) PutImage(_ string, data *secret.Bytes) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	data.Wipe()
 	p.images++
 	return "handle"
 }
-func (p *staffPage) DropImages(...string) { p.images = 0 }
+
+func (p *staffPage) DropImages(...string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.images = 0
+}
+
+func (p *staffPage) shown() console.View {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.last
+}
+
+func (p *staffPage) held() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.images
+}
 
 // shelf keeps canonical bytes of every part, as HQ would open them.
 type shelf struct {
+	mu      sync.Mutex
 	records []map[record.Part][]byte
 	heads   []record.Record
 	err     error
@@ -93,6 +158,8 @@ type shelf struct {
 }
 
 func (s *shelf) Put(r *record.Record) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.err != nil {
 		return s.err
 	}
@@ -117,7 +184,36 @@ func (s *shelf) Put(r *record.Record) error {
 	s.heads = append(s.heads, record.Record{ID: r.ID, Device: r.Device, Virtual: slices.Clone(r.Virtual)})
 	return nil
 }
-func (s *shelf) Ready(...record.Part) error { return s.full }
+
+func (s *shelf) Ready(...record.Part) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.full
+}
+
+func (s *shelf) fill(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.full = err
+}
+
+// journal is the log of a run.
+type journal struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.b.Write(p)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.b.String()
+}
 
 // kiosk is one session with virtual devices inside a synctest bubble.
 type kiosk struct {
@@ -130,7 +226,7 @@ type kiosk struct {
 	browser *browser
 	page    *staffPage
 	shelf   *shelf
-	log     *bytes.Buffer
+	log     *journal
 }
 
 // start is 2026-11-22 10:00 in Japan; the bubble's clock starts elsewhere.
@@ -175,7 +271,7 @@ func bubble(t *testing.T, shown session.Kiosk, b *browser, change func(*session.
 		}
 		k := &kiosk{
 			t: t, reader: virtual.NewReader(), camera: cam, drawer: virtual.NewDrawer(people), browser: b,
-			page: &staffPage{}, shelf: &shelf{}, log: &bytes.Buffer{},
+			page: &staffPage{}, shelf: &shelf{}, log: &journal{},
 		}
 		d := session.Deps{
 			Profile: policy.Profile{
@@ -232,18 +328,18 @@ func (k *kiosk) do(kinds ...screen.InputKind) {
 }
 
 func (k *kiosk) tap(kind screen.InputKind, index int) {
-	k.session.Customer(k.ctx, screen.Input{Kind: kind, Index: index, Instance: k.browser.last.Instance})
+	k.session.Customer(k.ctx, screen.Input{Kind: kind, Index: index, Instance: k.browser.shown().Instance})
 	synctest.Wait()
 }
 
 func (k *kiosk) want(kind screen.Kind) {
 	k.t.Helper()
-	if k.browser.last.Kind != kind {
+	if k.browser.shown().Kind != kind {
 		trouble := ""
-		if k.browser.last.Trouble != nil {
-			trouble = k.browser.last.Trouble.Code
+		if k.browser.shown().Trouble != nil {
+			trouble = k.browser.shown().Trouble.Code
 		}
-		k.t.Fatalf("the screen is %s (trouble %q), want %s\n%s", k.browser.last.Kind, trouble, kind, k.log)
+		k.t.Fatalf("the screen is %s (trouble %q), want %s\n%s", k.browser.shown().Kind, trouble, kind, k.log)
 	}
 }
 
@@ -279,7 +375,7 @@ func (k *kiosk) typed(secrets ...*secret.Bytes) {
 	for _, s := range secrets {
 		for _, d := range s.Reveal() {
 			position := (int(d-'0') + 9) % 10
-			if e := k.browser.last.Entry; e != nil {
+			if e := k.browser.shown().Entry; e != nil {
 				position = e.Codes[position]
 			}
 			k.tap(screen.InKey, position)
@@ -303,16 +399,16 @@ func (k *kiosk) numberB(id string) {
 func (k *kiosk) signIn() {
 	k.session.StaffInput(k.ctx, console.Input{Kind: console.InSignIn, Session: 1, Staff: "s1", PIN: secret.Copy([]byte(staffPIN))})
 	synctest.Wait()
-	if k.page.last.Staff != "s1" {
-		k.t.Fatalf("not signed in: %+v", k.page.last)
+	if k.page.shown().Staff != "s1" {
+		k.t.Fatalf("not signed in: %+v", k.page.shown())
 	}
 }
 
 func (k *kiosk) decide(kind console.InputKind, reason string) {
-	if k.page.last.Case == nil {
+	if k.page.shown().Case == nil {
 		k.t.Fatal("staff see no case")
 	}
-	k.session.StaffInput(k.ctx, console.Input{Kind: kind, Session: 1, Case: k.page.last.Case.ID, Reason: reason})
+	k.session.StaffInput(k.ctx, console.Input{Kind: kind, Session: 1, Case: k.page.shown().Case.ID, Reason: reason})
 	synctest.Wait()
 	k.pass(time.Second)
 }

@@ -33,14 +33,17 @@ type seen struct {
 func (s *seen) Show(sc screen.Screen) {
 	s.browser.Show(sc)
 	var b bytes.Buffer
+	html := ""
 	if err := page.Render(&b, sc); err != nil {
-		s.frames = append(s.frames, err.Error())
-		return
+		html = err.Error()
+	} else {
+		html = b.String()
 	}
-	html := b.String()
 	if r := sc.Result; r != nil && r.Receipt != "" {
 		html = strings.ReplaceAll(html, r.Receipt, "RECEIPT") // of the record's random id
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if n := len(s.frames); n == 0 || s.frames[n-1] != html {
 		s.frames = append(s.frames, html)
 	}
@@ -111,7 +114,7 @@ func TestCodesAreNew(t *testing.T) {
 		k.toCredential("sato")
 		seen := map[string]bool{}
 		for range 8 {
-			e := k.browser.last.Entry
+			e := k.browser.shown().Entry
 			if len(e.Codes) != 10 {
 				t.Fatalf("got codes %v", e.Codes)
 			}

@@ -21,7 +21,7 @@ func TestCleanVerification(t *testing.T) {
 		k.toFace("sato")
 		k.pass(5 * time.Second)
 		k.want(screen.Result)
-		if got := k.browser.last.Result.Outcome; got != screen.Verified {
+		if got := k.browser.shown().Result.Outcome; got != screen.Verified {
 			t.Fatalf("got %s, want verified\n%s", got, k.log)
 		}
 		if len(k.shelf.records) != 1 {
@@ -70,7 +70,7 @@ func TestNobodyOnDuty(t *testing.T) {
 		k.pass(5 * time.Second)
 		k.want(screen.WaitStaff)
 		k.signIn()
-		if c := k.page.last.Case; c == nil || c.Reason != "no-staff" || !c.MayApprove || c.Chip == "" || len(c.Live) != 3 {
+		if c := k.page.shown().Case; c == nil || c.Reason != "no-staff" || !c.MayApprove || c.Chip == "" || len(c.Live) != 3 {
 			t.Fatalf("got case %+v", c)
 		}
 		k.decide(console.InApprove, "photo-same-person")
@@ -87,18 +87,18 @@ func TestOtherPersonGoesToStaff(t *testing.T) {
 		k.toFace("ito")
 		k.pass(10 * time.Second)
 		k.want(screen.WaitStaff)
-		if c := k.page.last.Case; c == nil || c.Reason != "face-mismatch" || c.Match != "fail" {
+		if c := k.page.shown().Case; c == nil || c.Reason != "face-mismatch" || c.Match != "fail" {
 			t.Fatalf("got case %+v", c)
 		}
-		if k.page.images == 0 {
+		if k.page.held() == 0 {
 			t.Fatal("staff see no pictures")
 		}
 		k.decide(console.InRefuse, "other-person")
 		k.want(screen.Result)
-		if got := k.browser.last.Result; got.Outcome != screen.Refused || got.Code != "staff-refused" {
+		if got := k.browser.shown().Result; got.Outcome != screen.Refused || got.Code != "staff-refused" {
 			t.Fatalf("got %+v", got)
 		}
-		if k.page.images != 0 || k.browser.images != 0 {
+		if k.page.held() != 0 || k.browser.held() != 0 {
 			t.Fatal("pictures outlive the case")
 		}
 	})
@@ -110,7 +110,7 @@ func TestWithoutModels(t *testing.T) {
 		k.toFace("sato")
 		k.pass(10 * time.Second)
 		k.want(screen.WaitStaff)
-		if c := k.page.last.Case; c.Match != "not-checked" || len(c.Live) == 0 {
+		if c := k.page.shown().Case; c.Match != "not-checked" || len(c.Live) == 0 {
 			t.Fatalf("got case %+v, want an unchecked face and live frames to compare", c)
 		}
 		k.decide(console.InApprove, "photo-same-person")
@@ -125,17 +125,17 @@ func TestWrongNumberShowsWhatIsLeft(t *testing.T) {
 	run(t, nil, func(t *testing.T, k *kiosk) {
 		k.toCredential("sato")
 		k.want(screen.Credential)
-		if e := k.browser.last.Entry; e.TriesLeft != 10 || !e.TriesKnown {
+		if e := k.browser.shown().Entry; e.TriesLeft != 10 || !e.TriesKnown {
 			t.Fatalf("before: %+v", e)
 		}
 		k.numberB("suzuki")
 		k.do(screen.InSubmit)
 		k.pass(2 * time.Second)
 		k.want(screen.Credential)
-		if e := k.browser.last.Entry; e.TriesLeft != 9 || e.Complete || e.Fields[0].Filled != 0 {
+		if e := k.browser.shown().Entry; e.TriesLeft != 9 || e.Complete || e.Fields[0].Filled != 0 {
 			t.Fatalf("after: %+v", e)
 		}
-		if tr := k.browser.last.Trouble; tr == nil || tr.Code != "number-b-wrong" {
+		if tr := k.browser.shown().Trouble; tr == nil || tr.Code != "number-b-wrong" {
 			t.Fatalf("got trouble %+v", tr)
 		}
 		c, err := k.drawer.Card("sato")
@@ -158,7 +158,7 @@ func TestSlipCostsNoTry(t *testing.T) {
 		k.tap(screen.InKey, 0)
 		k.do(screen.InSubmit)
 		k.want(screen.Credential)
-		if tr := k.browser.last.Trouble; tr == nil || tr.Code != "number-b-format" {
+		if tr := k.browser.shown().Trouble; tr == nil || tr.Code != "number-b-format" {
 			t.Fatalf("got trouble %+v", tr)
 		}
 		c, err := k.drawer.Card("sato")
@@ -176,19 +176,19 @@ func TestPINRoute(t *testing.T) {
 		k.signIn()
 		k.toCredential("suzuki")
 		k.tap(screen.InRoute, 1)
-		if e := k.browser.last.Entry; e.Route != screen.RoutePIN || e.TriesLeft != 3 {
+		if e := k.browser.shown().Entry; e.Route != screen.RoutePIN || e.TriesLeft != 3 {
 			t.Fatalf("got %+v", e)
 		}
 		k.typed(k.person("suzuki").PIN())
 		k.do(screen.InSubmit)
 		k.pass(2 * time.Second)
 		k.want(screen.Review)
-		if r := k.browser.last.Review; r.Face != "" || r.Name.Len() == 0 {
+		if r := k.browser.shown().Review; r.Face != "" || r.Name.Len() == 0 {
 			t.Fatal("the PIN route shows attributes and no photo")
 		}
 		k.do(screen.InConfirm)
 		k.want(screen.WaitStaff)
-		if c := k.page.last.Case; c.Route != "pin" || c.Chip != "" || c.Reason != "face-not-checked" {
+		if c := k.page.shown().Case; c.Route != "pin" || c.Chip != "" || c.Reason != "face-not-checked" {
 			t.Fatalf("got %+v", c)
 		}
 	})
@@ -198,7 +198,7 @@ func TestLockedPIN(t *testing.T) {
 	run(t, nil, func(t *testing.T, k *kiosk) {
 		k.toCredential("watanabe")
 		k.tap(screen.InRoute, 1)
-		if tr := k.browser.last.Trouble; tr == nil || tr.Code != "pin-blocked" || k.browser.last.Entry.Route != screen.RouteB {
+		if tr := k.browser.shown().Trouble; tr == nil || tr.Code != "pin-blocked" || k.browser.shown().Entry.Route != screen.RouteB {
 			t.Fatalf("got trouble %+v", tr)
 		}
 		k.numberB("watanabe")
@@ -212,7 +212,7 @@ func TestExpiredCard(t *testing.T) {
 	run(t, nil, func(t *testing.T, k *kiosk) {
 		k.toCredential("tanaka")
 		k.want(screen.Result)
-		if r := k.browser.last.Result; r.Outcome != screen.Refused || r.Code != "card-expired" {
+		if r := k.browser.shown().Result; r.Outcome != screen.Refused || r.Code != "card-expired" {
 			t.Fatalf("got %+v", r)
 		}
 		if len(k.shelf.records) != 1 || len(k.shelf.records[0]) != 1 {
@@ -227,7 +227,7 @@ func TestMinorNeedsStaff(t *testing.T) {
 		k.toFace("kobayashi")
 		k.pass(5 * time.Second)
 		k.want(screen.WaitStaff)
-		if c := k.page.last.Case; c.Reason != "under-15" {
+		if c := k.page.shown().Case; c.Reason != "under-15" {
 			t.Fatalf("got %+v", c)
 		}
 	})
@@ -244,7 +244,7 @@ func TestOtherCards(t *testing.T) {
 			}
 			k.pass(3 * time.Second)
 			k.want(screen.PlaceCard)
-			if tr := k.browser.last.Trouble; tr == nil || tr.Code != "card-not-my-number" {
+			if tr := k.browser.shown().Trouble; tr == nil || tr.Code != "card-not-my-number" {
 				t.Fatalf("card %d: got trouble %+v", n, tr)
 			}
 			k.lift()
@@ -273,7 +273,7 @@ func TestCardRemovedWhileReading(t *testing.T) {
 		k.lift()
 		k.insert("sato")
 		k.want(screen.Credential)
-		if e := k.browser.last.Entry; e.Fields[0].Filled != 0 {
+		if e := k.browser.shown().Entry; e.Fields[0].Filled != 0 {
 			t.Fatal("the number outlived the card")
 		}
 	})
@@ -285,17 +285,17 @@ func TestDeadDevices(t *testing.T) {
 		k.reader.Fail(reader.NoReader)
 		k.pass(time.Second)
 		k.want(screen.OutOfService)
-		if got := k.browser.last.Trouble.Code; got != "reader-missing" {
+		if got := k.browser.shown().Trouble.Code; got != "reader-missing" {
 			t.Fatalf("got %s", got)
 		}
 		k.reader.Fail(reader.Empty)
 		k.lift()
 		k.pass(time.Second)
 		k.want(screen.Idle)
-		k.shelf.full = errors.New("full")
+		k.shelf.fill(errors.New("full"))
 		k.pass(6 * time.Second)
 		k.want(screen.OutOfService)
-		k.shelf.full = nil
+		k.shelf.fill(nil)
 		k.pass(6 * time.Second)
 		k.want(screen.Idle)
 	})
@@ -316,16 +316,16 @@ func TestCameraDies(t *testing.T) {
 func TestCameraIsOpenForTheFaceOnly(t *testing.T) {
 	run(t, nil, func(t *testing.T, k *kiosk) {
 		k.toReview("sato")
-		if _, opened := k.camera.Streaming(); opened != 0 || k.browser.preview {
+		if _, opened := k.camera.Streaming(); opened != 0 || k.browser.filming() {
 			t.Fatal("the camera was open before the face step")
 		}
 		k.do(screen.InConfirm)
-		if !k.browser.preview {
+		if !k.browser.filming() {
 			t.Fatal("no preview in the face step")
 		}
 		k.do(screen.InCancel, screen.InCancelYes)
 		k.pass(time.Second)
-		if now, _ := k.camera.Streaming(); now || k.browser.preview {
+		if now, _ := k.camera.Streaming(); now || k.browser.filming() {
 			t.Fatal("the camera outlives the face step")
 		}
 	})
@@ -338,7 +338,7 @@ func TestStorageFails(t *testing.T) {
 		k.toFace("sato")
 		k.pass(5 * time.Second)
 		k.want(screen.Result)
-		if r := k.browser.last.Result; r.Outcome != screen.Referred || r.Code != "storage-failed" {
+		if r := k.browser.shown().Result; r.Outcome != screen.Referred || r.Code != "storage-failed" {
 			t.Fatalf("got %+v: without a record nothing is verified", r)
 		}
 	})
@@ -348,16 +348,16 @@ func TestWalkingAway(t *testing.T) {
 	run(t, nil, func(t *testing.T, k *kiosk) {
 		k.toReview("sato")
 		k.pass(121 * time.Second)
-		if s := k.browser.last.SecondsLeft; s < 1 || s > 20 {
+		if s := k.browser.shown().SecondsLeft; s < 1 || s > 20 {
 			t.Fatalf("got %d seconds left", s)
 		}
 		k.do(screen.InMore)
-		if k.browser.last.SecondsLeft != 0 {
+		if k.browser.shown().SecondsLeft != 0 {
 			t.Fatal("more time was not given")
 		}
 		k.pass(141 * time.Second)
 		k.want(screen.Result)
-		if r := k.browser.last; r.Review != nil || k.browser.images != 0 {
+		if r := k.browser.shown(); r.Review != nil || k.browser.held() != 0 {
 			t.Fatal("the data outlives the customer")
 		}
 		k.pass(60 * time.Second)
@@ -370,7 +370,7 @@ func TestWalkingAway(t *testing.T) {
 
 func TestStaffSignIn(t *testing.T) {
 	run(t, nil, func(t *testing.T, k *kiosk) {
-		if k.page.last.Kiosk.State != "" {
+		if k.page.shown().Kiosk.State != "" {
 			t.Fatal("the kiosk's state is shown to strangers")
 		}
 		k.session.StaffInput(k.ctx, console.Input{Kind: console.InCancel, Session: 1})
@@ -378,7 +378,7 @@ func TestStaffSignIn(t *testing.T) {
 		k.want(screen.Language)
 		k.signIn()
 		k.pass(16 * time.Minute)
-		if k.page.last.Staff != "" {
+		if k.page.shown().Staff != "" {
 			t.Fatal("idle staff stay signed in")
 		}
 	})
@@ -396,7 +396,7 @@ func TestNothingPersonalIsLogged(t *testing.T) {
 		k.numberB("sato")
 		k.do(screen.InSubmit)
 		k.pass(2 * time.Second)
-		log := k.log.Bytes()
+		log := []byte(k.log.String())
 		for _, id := range []string{"sato", "suzuki"} {
 			p := k.person(id)
 			birth, expiry, code := p.NumberB()
