@@ -251,10 +251,15 @@ pin_hash = %q
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	b.kiosk = start(t, b.dir, "kioskd", "-config", path, "-verbose")
-	b.page = b.kiosk.said(t, `kiosk: (\S+)`)
-	b.staff = b.kiosk.said(t, `staff: (\S+)`)
+	b.startKiosk()
 	return b
+}
+
+func (b *branch) startKiosk() {
+	b.t.Helper()
+	b.kiosk = start(b.t, b.dir, "kioskd", "-config", filepath.Join(b.dir, "kiosk.toml"), "-verbose")
+	b.page = b.kiosk.said(b.t, `kiosk: (\S+)`)
+	b.staff = b.kiosk.said(b.t, `staff: (\S+)`)
 }
 
 func (b *branch) state() string  { return filepath.Join(b.dir, "state") }

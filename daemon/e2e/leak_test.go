@@ -116,6 +116,12 @@ func TestNothingLeaks(t *testing.T) {
 		t.Fatalf("only %d frames were seen: this test would prove nothing", wire.n)
 	}
 	search(t, "websocket frames", wire.all.Bytes(), secrets)
+	searchFiles(t, b, secrets, personal)
+}
+
+// searchFiles searches every file of the branch: logs, queue, HQ's database, configuration.
+func searchFiles(t *testing.T, b *branch, planted ...map[string][]byte) {
+	t.Helper()
 	found := 0
 	err := filepath.WalkDir(b.dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !d.Type().IsRegular() {
@@ -126,8 +132,9 @@ func TestNothingLeaks(t *testing.T) {
 			return err
 		}
 		found++
-		search(t, filepath.Base(path), data, secrets)
-		search(t, filepath.Base(path), data, personal)
+		for _, p := range planted {
+			search(t, filepath.Base(path), data, p)
+		}
 		return nil
 	})
 	if err != nil {
@@ -140,6 +147,29 @@ func TestNothingLeaks(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(b.dir, must)); err != nil {
 			t.Fatalf("%s was not searched: %v", must, err)
 		}
+	}
+}
+
+// The daemon is killed in the middle, with everything of the customer in memory: nothing of them is on the disk, no
+// record is made, and the next start serves the next customer.
+func TestKilledInTheMiddle(t *testing.T) {
+	b := open(t, options{models: models(t)})
+	c := b.customer()
+	c.arrive(b)
+	c.toReview("sato")
+	c.confirms("sato")
+	b.kiosk.stop(syscall.SIGKILL)
+	p := c.person("sato")
+	searchFiles(t, b, map[string][]byte{
+		"name": p.Name().Reveal(), "address": p.Address().Reveal(), "serial": p.Serial().Reveal(),
+		"birth": p.Birth().Reveal(), "My Number": p.MyNumber().Reveal(), "photo": p.Face().Reveal()[200:600],
+	})
+	b.startKiosk()
+	next := b.customer()
+	next.arrive(b)
+	next.press("start", "language")
+	if got := b.arrived(); len(got) != 0 {
+		t.Fatalf("an unfinished person is at HQ: %v", got)
 	}
 }
 
