@@ -63,7 +63,17 @@ type Face struct {
 
 // Trust chooses the issuer keys for the offline proof of the card's face.
 type Trust struct {
-	Issuers string `toml:"issuers"` // a file, "virtual", or empty: then the card's proof is not checked
+	Issuers string   `toml:"issuers"` // a trust directory, "virtual", or empty
+	Dirs    []string `toml:"dirs"`    // more trust directories; none and no issuers: the card's proof is not checked
+	Test    bool     `toml:"test"`    // admits trust directories of kind "test"; never in production
+}
+
+// Directories are the trust directories to load, without the word "virtual".
+func (t *Trust) Directories() []string {
+	if t.Issuers == "" || t.Issuers == Virtual {
+		return t.Dirs
+	}
+	return append([]string{t.Issuers}, t.Dirs...)
 }
 
 // HQ is the enrolment bundle.
@@ -123,7 +133,8 @@ func Parse(b []byte) (*Config, error) {
 // Check holds the rules that the file's form cannot.
 func (c *Config) Check() error {
 	virtualReader, virtualCamera := c.Devices.Reader == Virtual, c.Devices.Camera == Virtual
-	anyVirtual := virtualReader || virtualCamera || c.Trust.Issuers == Virtual || c.Face.Calibration == Virtual
+	anyVirtual := virtualReader || virtualCamera || c.Trust.Issuers == Virtual || c.Trust.Test ||
+		c.Face.Calibration == Virtual
 	for _, rule := range []struct {
 		broken bool
 		say    string
@@ -137,6 +148,7 @@ func (c *Config) Check() error {
 			"a real card with a virtual camera, or the other way round, is refused outside developer mode",
 		},
 		{c.Trust.Issuers == Virtual && !virtualReader && !c.Developer, "virtual trust needs the virtual reader or developer mode"},
+		{c.Trust.Test && !virtualReader && !c.Developer, "test trust needs the virtual reader or developer mode"},
 		{c.Face.Calibration == Virtual && !virtualCamera, "the virtual calibration is for the virtual camera only"},
 		{c.Devices.Folder != "" && !virtualCamera, "devices.folder is for the virtual camera only"},
 		{c.Kiosk.Listen == "", "kiosk.listen is missing"},

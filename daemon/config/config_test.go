@@ -82,3 +82,26 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(good))
 	f.Fuzz(func(_ *testing.T, b []byte) { _, _ = config.Parse(b) })
 }
+
+// Test trust is refused in production, and for a real reader outside developer mode; directories add up.
+func TestTrustDirectories(t *testing.T) {
+	dirs := strings.Replace(good, `issuers = "virtual"`, "issuers = \"/a\"\ndirs = [\"/b\", \"/c\"]\ntest = true", 1)
+	c, err := config.Parse([]byte(dirs))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(c.Trust.Directories(), " "); got != "/a /b /c" {
+		t.Fatalf("got %q", got)
+	}
+	real := strings.NewReplacer(`reader = "virtual"`, `reader = "pcsc"`, `camera = "virtual"`, `camera = "v4l2"`,
+		`calibration = "virtual"`, `calibration = ""`).Replace(dirs)
+	if _, err := config.Parse([]byte(real)); err == nil || !strings.Contains(err.Error(), "test trust needs") {
+		t.Fatalf("a real reader: %v", err)
+	}
+	if _, err := config.Parse([]byte("production = true\n" + real)); err == nil || !strings.Contains(err.Error(), "production refuses") {
+		t.Fatalf("production: %v", err)
+	}
+	if _, err := config.Parse([]byte("production = true\n" + strings.Replace(real, "test = true", "", 1))); err != nil {
+		t.Fatalf("production directories in production: %v", err)
+	}
+}

@@ -26,6 +26,7 @@ type devices struct {
 	reader      reader.Reader
 	camera      camera.Camera
 	trust       []card.IssuerKey
+	trustTest   bool        // some of trust is for virtual and test cards only: records say so
 	engine      face.Engine // nil: the face is not checked
 	calibration *face.Calibration
 	control     *control.Server // nil unless the reader is virtual and a socket is configured
@@ -100,21 +101,25 @@ func (d *devices) openCamera(cfg *config.Config) (*virtual.Camera, error) {
 	return c, nil
 }
 
-func (d *devices) openTrust(cfg *config.Config) (err error) {
-	switch cfg.Trust.Issuers {
-	case "":
-	case config.Virtual:
-		keys, err := virtual.IssuerKeys()
-		if err != nil {
-			return err
-		}
-		for _, k := range keys {
-			d.trust = append(d.trust, card.IssuerKey{KeyID: k.KeyID, Key: k.Key})
-		}
-	default:
-		d.trust, err = trust.Load(cfg.Trust.Issuers)
+// openTrust loads the trust directories; the word "virtual" stands for the virtual cards' issuer.
+func (d *devices) openTrust(cfg *config.Config) error {
+	set, err := trust.Options{AllowTest: cfg.Trust.Test}.Load(cfg.Trust.Directories()...)
+	if err != nil {
+		return err
 	}
-	return err
+	d.trust, d.trustTest = set.Surface, set.HasTest()
+	if cfg.Trust.Issuers != config.Virtual {
+		return nil
+	}
+	keys, err := virtual.IssuerKeys()
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		d.trust = append(d.trust, card.IssuerKey{KeyID: k.KeyID, Key: k.Key})
+	}
+	d.trustTest = true
+	return nil
 }
 
 // openFace opens the engine. A kiosk without models goes on: the face is then not checked, and people compare.

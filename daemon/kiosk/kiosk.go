@@ -94,7 +94,7 @@ func open(cfg *config.Config, log *slog.Logger) (_ *kiosk, err error) {
 	d := k.devices
 	deps := session.Deps{
 		Profile: cfg.Profile(), Device: bundle.Device, Version: Version, Reader: d.reader, Camera: d.camera,
-		Trust: d.trust, TrustVirtual: cfg.Trust.Issuers == config.Virtual, Engine: d.engine,
+		Trust: d.trust, TrustVirtual: d.trustTest, Engine: d.engine,
 		Calibration: d.calibration, DecodeFace: jp2.Decode,
 		Store: &outbox.Outbox{Queue: k.queue, Keys: bundle.Keys, Signer: bundle.Signer, Device: bundle.Device, Now: time.Now},
 		Queue: k.waiting, Kiosk: k.hub, Staff: k.console, Roster: roster, Now: time.Now, Log: log,
