@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"time"
 
 	"madoguchi/hardware/apdu"
 )
@@ -18,6 +19,12 @@ type Options struct {
 	Trust []IssuerKey
 	// Rand gives the challenges of the proof; nil means crypto/rand.
 	Rand io.Reader
+	// ATR is what the reader reported. It only helps to name a card without any known application (ProductTransit).
+	ATR []byte
+	// Now and SlowAfter find readers that are slow at extended commands: when the first small extended read takes
+	// longer, the session goes on with short commands (see Card.Short). Nil or 0 means not measured.
+	Now       func() time.Time
+	SlowAfter time.Duration
 }
 
 // Task names what commands were sent for, in Counts.
@@ -31,6 +38,11 @@ const (
 	TaskFront      Task = "front"
 	TaskProof      Task = "proof"
 	TaskForget     Task = "forget"
+	TaskJPKI       Task = "jpki"   // token, flags, certificates, signatures
+	TaskNumber     Task = "number" // the My Number, its image
+	TaskID         Task = "id"     // AuthenticatedID
+	TaskAge        Task = "age"    // the age record
+	TaskInfo       Task = "info"   // basic information of the applications
 )
 
 // Card is one card on one session of a reader. It is used by one goroutine and keeps no PIN.
@@ -38,12 +50,20 @@ type Card struct {
 	t        Transport
 	opt      Options
 	identity Identity
-	current  app // the application that is selected, appNone when not certain
+	profile  Profile
+	current  app     // the application that is selected, appNone when not certain
+	refused  apdu.SW // the status word of the last SELECT
+	opened   app     // where a VERIFY was sent last
+	epoch    int     // counts selections and VERIFYs, so that a Signer knows when it has lost its rights
 	short    bool
 	padQuery bool // this transport wants Le on a VERIFY without data
 	task     Task
 	counts   map[Task]int
+	traffic  Traffic
 }
+
+// Traffic is what went over the air since Open, in commands and bytes with headers and status words.
+type Traffic struct{ Commands, Sent, Received int }
 
 // Open identifies what lies on the reader: its kind and, on a My Number Card, serial number, municipality and
 // expiry from the common application. It needs no PIN and spends no try. The secrets of Identity belong to the
@@ -52,7 +72,7 @@ func Open(ctx context.Context, t Transport, opt Options) (*Card, error) {
 	if opt.Rand == nil {
 		opt.Rand = rand.Reader
 	}
-	c := &Card{t: t, opt: opt, short: opt.Short, counts: map[Task]int{}}
+	c := &Card{t: t, opt: opt, short: opt.Short, counts: map[Task]int{}, profile: profile2016()}
 	c.task = TaskIdentify
 	if err := c.identify(ctx); err != nil {
 		return nil, err
@@ -69,21 +89,35 @@ func (c *Card) Short() bool { return c.short }
 // Counts are the commands sent so far by task.
 func (c *Card) Counts() map[Task]int { return maps.Clone(c.counts) }
 
+// Traffic is the traffic of the session so far.
+func (c *Card) Traffic() Traffic { return c.traffic }
+
+// Profile is the generation of the card.
+func (c *Card) Profile() Profile { return c.profile }
+
 // Forget leaves the application in which a PIN may be verified by selecting another one. Call it before the
 // session is closed, which powers the card off; both together are what is known to clear verified PINs.
 func (c *Card) Forget(ctx context.Context) error {
 	c.task = TaskForget
-	next := appCommon
 	switch c.current {
 	case appText, appFace:
+	case appJPKI:
+		if c.opened != appJPKI {
+			return nil
+		}
 	case appNone:
-		if c.identity.Kind != KindMyNumber {
+		if c.identity.Kind != KindMyNumber && c.opened == appNone {
 			return nil
 		}
 	default:
-		return nil // nothing can be verified in the other applications by this package
+		return nil // nothing is ever verified in the other applications by this package
 	}
-	return c.selectApp(ctx, next)
+	c.opened = appNone
+	if c.identity.Kind == KindPhone { // a phone has no other application: selecting anew is its log-out
+		c.current = appNone
+		return c.selectApp(ctx, appJPKI)
+	}
+	return c.selectApp(ctx, appCommon)
 }
 
 // send sends one command and counts it.
@@ -97,45 +131,11 @@ type counting struct{ c *Card }
 // Transmit implements apdu.Transport.
 func (t counting) Transmit(ctx context.Context, command []byte) ([]byte, error) {
 	t.c.counts[t.c.task]++
-	return t.c.t.Transmit(ctx, command)
-}
-
-// app is an application of the card.
-type app uint8
-
-// The applications of the My Number Card, then those that tell other cards.
-const (
-	appNone app = iota
-	appJPKI
-	appText   // 券面事項入力補助
-	appFace   // 券面事項確認
-	appCommon // 共通カード
-	appLicence
-	appResidence
-	appPassport
-)
-
-// aid is the application id, always in full: partial names may match something else.
-func (a app) aid() string {
-	const zeros10 = "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
-	switch a {
-	case appJPKI:
-		return "\xD3\x92\xF0\x00\x26\x01\x00\x00\x00\x01"
-	case appText:
-		return "\xD3\x92\x10\x00\x31\x00\x01\x01\x04\x08"
-	case appFace:
-		return "\xD3\x92\x10\x00\x31\x00\x01\x01\x04\x02"
-	case appCommon:
-		return "\xD3\x92\x10\x00\x31\x00\x01\x01\x01\x00"
-	case appLicence:
-		return "\xA0\x00\x00\x02\x31\x01" + zeros10
-	case appResidence:
-		return "\xD3\x92\xF0\x00\x4F\x02" + zeros10
-	case appPassport:
-		return "\xA0\x00\x00\x02\x47\x10\x01"
-	case appNone:
-	}
-	return ""
+	t.c.traffic.Commands++
+	t.c.traffic.Sent += len(command)
+	out, err := t.c.t.Transmit(ctx, command)
+	t.c.traffic.Received += len(out)
+	return out, err
 }
 
 // selectApp selects an application unless it is selected already. It is repeated once on status 6F00, which some
@@ -144,11 +144,13 @@ func (c *Card) selectApp(ctx context.Context, a app) error {
 	if c.current == a {
 		return nil
 	}
-	command := apdu.Command{INS: 0xA4, P1: 0x04, P2: 0x0C, Data: []byte(a.aid())}
+	c.epoch++
+	command := apdu.Command{INS: 0xA4, P1: 0x04, P2: 0x0C, Data: []byte(c.profile.aid(a))}
 	resp, err := c.send(ctx, command)
 	if err == nil && resp.SW == apdu.Unspecific {
 		resp, err = c.send(ctx, command)
 	}
+	c.refused = resp.SW
 	if err == nil {
 		err = resp.Err()
 	}

@@ -55,7 +55,7 @@ func TestOpenOtherCards(t *testing.T) {
 			selText, "6A82", selLicence, "6A82", selResid, "6A82", selPass, "6A82",
 		}, card.KindUnknown},
 		{"licence", append(none[:4:4], selLicence, "9000"), card.KindDriversLicence},
-		{"residence", append(none[:4:4], selLicence, "6A82", selResid, "9000"), card.KindResidenceCard},
+		{"residence", append(none[:4:4], selLicence, "6A82", selResid, "9000", selMaster, "6A82"), card.KindResidenceCard},
 		{"passport", append(none[:4:4], selLicence, "6A82", selResid, "6A82", selPass, "9000"), card.KindPassport},
 		{"nothing-known", append(none[:4:4], selLicence, "6D00", selResid, "6E00", selPass, "6A81"), card.KindUnknown},
 		{"text-application-only", []string{

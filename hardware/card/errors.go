@@ -14,6 +14,18 @@ var (
 	ErrMalformed = errors.New("card: malformed file")
 	// ErrKind is an operation that this kind of card does not have.
 	ErrKind = errors.New("card: not possible with this kind of card")
+	// ErrNoCertificate means that the card has no such certificate: a child's card, or one whose holder declined.
+	// Nothing was verified, no try was spent.
+	ErrNoCertificate = errors.New("card: the card has no such certificate")
+	// ErrLastTry means that one try is left, or that the card does not say how many, and that the caller did not
+	// confirm the last one. Nothing was verified, no try was spent.
+	ErrLastTry = errors.New("card: the last try needs a confirmation")
+	// ErrSpent means that a Signer has made its signature, or that its card went on to something else.
+	ErrSpent = errors.New("card: the signer is spent")
+	// ErrAlgorithm is a digest or scheme that this package does not ask a card for.
+	ErrAlgorithm = errors.New("card: only PKCS #1 v1.5 with SHA-256")
+	// ErrSignature means that the card answered with something that its own certificate does not verify.
+	ErrSignature = errors.New("card: the signature does not fit the certificate")
 	// ErrBlocked means that no try is left on the PIN or number.
 	ErrBlocked = apdu.ErrBlocked
 	// ErrNotFound means that the card has no such file or application.
@@ -45,3 +57,11 @@ func (e *ExtendedError) Error() string { return "card: the reader failed at an e
 
 // Unwrap gives the error of the transport.
 func (e *ExtendedError) Unwrap() error { return e.Err }
+
+// NumberRefusedError means that 券面事項確認 refused 照合番号A although it was read from this very card a moment ago.
+// The holder's PIN was right. With Blocked the number was locked by wrong tries before; else the card contradicts
+// itself, and staff should look at it. It is neither AuthError nor ErrBlocked, which would speak of the PIN.
+type NumberRefusedError struct{ Blocked bool }
+
+// Error implements error.
+func (e *NumberRefusedError) Error() string { return "card: the card refused its own number" }

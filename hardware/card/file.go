@@ -3,6 +3,7 @@ package card
 import (
 	"context"
 	"errors"
+	"time"
 
 	"madoguchi/hardware/apdu"
 	"madoguchi/hardware/tlv"
@@ -12,17 +13,40 @@ import (
 const (
 	maxFile   = 0x8000 + apdu.MaxShort // the 15-bit offset of READ BINARY ends here
 	maxChunks = 600
+
+	smallAnswer = 512 // larger ones are slow at 106 kbit/s for good reason
 )
 
-// readTLV reads a transparent file that holds one BER-TLV object and gives the object without filler. The bytes
-// belong to the caller, who wipes Raw.
-func (c *Card) readTLV(ctx context.Context, sfi byte, tag tlv.Tag) (tlv.Object, error) {
-	raw, err := c.readFile(ctx, sfi, func(b []byte) (int, error) {
+// now is the injected clock, the zero time without one.
+func (c *Card) now() time.Time {
+	if c.opt.Now == nil {
+		return time.Time{}
+	}
+	return c.opt.Now()
+}
+
+// sfi is the short id of a file in this generation.
+func (c *Card) sfi(f file) byte {
+	e, _ := c.profile.entry(f)
+	return e.SFI
+}
+
+// readObject selects the application of a file where needed and reads its one BER-TLV object, without filler. The
+// bytes belong to the caller, who wipes Raw. A fixed size that does not fit is ErrMalformed.
+func (c *Card) readObject(ctx context.Context, f file) (tlv.Object, error) {
+	e, ok := c.profile.entry(f)
+	if !ok {
+		return tlv.Object{}, ErrNotFound
+	}
+	if err := c.selectApp(ctx, e.app); err != nil {
+		return tlv.Object{}, err
+	}
+	raw, err := c.readFile(ctx, e.SFI, func(b []byte) (int, error) {
 		got, _, size, err := tlv.Header(b)
 		switch {
 		case errors.Is(err, tlv.ErrTruncated):
 			return len(b) + 1, nil // not even the header yet
-		case err != nil || got != tag || size > apdu.MaxExtended:
+		case err != nil || got != e.Tag || size > apdu.MaxExtended:
 			return 0, ErrMalformed
 		}
 		return size, nil
@@ -36,6 +60,31 @@ func (c *Card) readTLV(ctx context.Context, sfi byte, tag tlv.Tag) (tlv.Object, 
 		return tlv.Object{}, ErrMalformed
 	}
 	return object, nil
+}
+
+// readSet is readObject split into its parts. file is the whole object, to be wiped by the caller.
+func (c *Card) readSet(ctx context.Context, f file) (set tlv.Set, file tlv.Object, err error) {
+	if file, err = c.readObject(ctx, f); err != nil {
+		return tlv.Set{}, file, err
+	}
+	if set, err = tlv.Children(file.Value); err != nil {
+		clear(file.Raw)
+		return tlv.Set{}, tlv.Object{}, ErrMalformed
+	}
+	return set, file, nil
+}
+
+// readHead reads the first bytes of a small file, up to n <= 256, by one short command that asks for exactly n. A
+// file that is shorter gives what it has.
+func (c *Card) readHead(ctx context.Context, f file, n int) ([]byte, error) {
+	e, ok := c.profile.entry(f)
+	if !ok {
+		return nil, ErrNotFound
+	}
+	if err := c.selectApp(ctx, e.app); err != nil {
+		return nil, err
+	}
+	return c.read(ctx, 0x80|e.SFI, 0, n)
 }
 
 // readFile reads a file by short EF id: by one extended command where that works, else in chunks of 256 bytes.
@@ -71,7 +120,11 @@ func (c *Card) readFirst(ctx context.Context, sfi byte) ([]byte, error) {
 	if c.short {
 		return c.read(ctx, 0x80|sfi, 0, apdu.MaxShort)
 	}
+	started := c.now()
 	data, err := c.read(ctx, 0x80|sfi, 0, apdu.MaxExtended)
+	if err == nil && len(data) <= smallAnswer && c.opt.SlowAfter > 0 && c.now().Sub(started) > c.opt.SlowAfter {
+		c.short = true // a reader that chains extended commands badly: the answer stands, the next one is short
+	}
 	refused := errors.Is(err, apdu.ErrLength) || errors.Is(err, apdu.ErrUnspecific)
 	answered := err == nil || isStatus(err) || errors.Is(err, ErrMalformed)
 	if answered && !refused || ctx.Err() != nil {

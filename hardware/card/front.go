@@ -20,21 +20,36 @@ const (
 	tagCode      tlv.Tag = 0xDF2A
 )
 
-// FrontByB reads the face of the card by 照合番号B, and proves it when there are issuer keys: one VERIFY, never
-// repeated. b stays the caller's. Front.Proof holds the verdict; a front that is not genuine is returned all the
-// same, for staff to see. Errors as AttributesByB; when the card is lost during the proof nothing is returned.
+// FrontByB reads the face of the card (0402/0002) by 照合番号B, and proves it when there are issuer keys: one VERIFY,
+// never repeated; three commands with extended length and two for the proof. b stays the caller's. Front.Proof holds
+// the verdict; a front that is not genuine is returned all the same, for staff to see. Errors as AttributesByB; when
+// the card is lost during the proof nothing is returned.
 func (c *Card) FrontByB(ctx context.Context, b *secret.Bytes) (Front, error) {
-	if err := CheckB(b); err != nil {
+	return c.frontBy(ctx, RefFaceB, b)
+}
+
+// FrontByA is FrontByB by 照合番号A, which is the My Number: only where its handling has a legal basis (番号法). Its
+// check digit is verified before anything is sent.
+func (c *Card) FrontByA(ctx context.Context, a *secret.Bytes) (Front, error) {
+	return c.frontBy(ctx, RefFaceA, a)
+}
+
+func (c *Card) frontBy(ctx context.Context, ref Ref, value *secret.Bytes) (Front, error) {
+	if err := ref.Check(value); err != nil {
 		return Front{}, err
 	}
-	c.task = TaskFront
 	if c.identity.Kind != KindMyNumber {
 		return Front{}, ErrKind
 	}
-	if err := c.verify(ctx, RefFaceB, b); err != nil {
+	if err := c.enter(ctx, TaskFront, ref, value); err != nil {
 		return Front{}, err
 	}
-	file, err := c.readTLV(ctx, efAttributes, tagFile)
+	return c.readFront(ctx)
+}
+
+// readFront reads and proves the front after a VERIFY.
+func (c *Card) readFront(ctx context.Context) (Front, error) {
+	file, err := c.readObject(ctx, fileFront)
 	if err != nil {
 		return Front{}, err
 	}
@@ -43,11 +58,15 @@ func (c *Card) FrontByB(ctx context.Context, b *secret.Bytes) (Front, error) {
 	if err != nil {
 		return Front{}, err
 	}
-	c.task = TaskProof
-	if front.Proof, err = c.prove(ctx, signed); err != nil {
+	task := c.task
+	if task == TaskFront {
+		c.task = TaskProof
+	}
+	if front.Proof, front.Authenticity, err = c.proveFront(ctx, signed); err != nil {
 		front.Wipe()
 		return Front{}, err
 	}
+	c.task = task
 	return front, nil
 }
 

@@ -9,75 +9,102 @@ import (
 	"madoguchi/internal/secret"
 )
 
-// The files read without a PIN.
-const (
-	efToken   = 0x06 // JPKI: CK_TOKEN_INFO, begins with a label of 32 bytes
-	efCommon  = 0x01 // common application, record 1
-	tokenSize = 32
-)
+const tokenSize = 32 // the label at the start of the token file
 
 // identify finds the kind of the card. The My Number applications come first: a 特定在留カード and a マイナ免許証
 // are My Number Cards too.
 func (c *Card) identify(ctx context.Context) error {
-	kind, err := c.kind(ctx)
+	product, err := c.product(ctx)
 	if err != nil {
 		return err
 	}
-	c.identity.Kind = kind
-	if kind != KindMyNumber {
+	c.identity.Product, c.identity.Kind = product, product.Kind()
+	if product != ProductMyNumber {
 		return nil
 	}
+	c.identity.Profile = c.profile.Version
 	return c.readCommon(ctx)
 }
 
-// kind decides by application id and token file.
-func (c *Card) kind(ctx context.Context) (Kind, error) {
+// product decides by application id and token file.
+func (c *Card) product(ctx context.Context) (Product, error) {
 	jpki, err := c.has(ctx, appJPKI)
 	if err != nil {
 		return "", err
 	}
+	noApplications := c.refused == noFunction
 	if jpki {
-		kind, err := c.kindByToken(ctx)
-		if kind != KindUnknown || err != nil {
-			return kind, err
+		p, err := c.productByToken(ctx)
+		if p != ProductUnknown || err != nil {
+			return p, err
 		}
 	}
 	for _, probe := range []struct {
-		app  app
-		kind Kind
+		app     app
+		product Product
 	}{
-		{appText, KindMyNumber}, // the old 住基 card has no 券面事項入力補助
-		{appLicence, KindDriversLicence},
-		{appResidence, KindResidenceCard},
-		{appPassport, KindPassport},
+		{appText, ProductMyNumber}, // the old 住基 card has no 券面事項入力補助
+		{appLicence, ProductDriversLicence},
+		{appResidence, ProductResidence},
+		{appPassport, ProductPassport},
 	} {
-		if found, err := c.has(ctx, probe.app); err != nil || found {
-			return probe.kind, err
+		found, err := c.has(ctx, probe.app)
+		if err != nil {
+			return "", err
 		}
+		if found && probe.app == appResidence {
+			return c.residence(ctx)
+		}
+		if found {
+			return probe.product, nil
+		}
+		noApplications = noApplications && c.refused == noFunction
 	}
-	return KindUnknown, nil
+	if noApplications || isStorageATR(c.opt.ATR) {
+		return ProductTransit, nil
+	}
+	return ProductUnknown, nil
 }
 
-// kindByToken reads the token label. It is read with an extended command on purpose: a reader that refuses these
-// is found out here, before any PIN is typed. An unreadable or new token is KindUnknown.
-func (c *Card) kindByToken(ctx context.Context) (Kind, error) {
-	raw, err := c.readFile(ctx, efToken, func(b []byte) (int, error) { return min(len(b), tokenSize), nil })
+// noFunction is the status word with which readers answer for cards that have no applications (FeliCa).
+const noFunction apdu.SW = 0x6A81
+
+// residence tells the certificate of a special permanent resident from a residence card by the free file 8A of the
+// master file: C1 01 and the type, 1 residence card, 2 special permanent resident (出入国在留管理庁, 仕様書). A card
+// that does not say stays a residence card.
+func (c *Card) residence(ctx context.Context) (Product, error) {
+	c.current = appNone
+	resp, err := c.send(ctx, apdu.Command{INS: 0xA4, Data: []byte{0x3F, 0x00}})
+	if err != nil || resp.SW != apdu.OK {
+		return ProductResidence, err
+	}
+	resp, err = c.send(ctx, apdu.Command{INS: 0xB0, P1: 0x8A, Le: apdu.MaxShort})
+	if err != nil || resp.SW != apdu.OK {
+		return ProductResidence, err
+	}
+	if o, err := tlv.First(resp.Data); err == nil && o.Tag == 0xC1 && string(o.Value) == "2" {
+		return ProductSpecialPermanent, nil
+	}
+	return ProductResidence, nil
+}
+
+// productByToken reads the token label. It is read with an extended command on purpose: a reader that refuses
+// these is found out here, before any PIN is typed. An unreadable or new token is ProductUnknown.
+func (c *Card) productByToken(ctx context.Context) (Product, error) {
+	raw, err := c.readFile(ctx, c.sfi(fileToken), func(b []byte) (int, error) { return min(len(b), tokenSize), nil })
 	if err != nil {
 		if isStatus(err) {
 			err = nil
 		}
-		return KindUnknown, err
+		return ProductUnknown, err
 	}
-	switch strings.TrimRight(string(raw), " \x00") {
-	case "JPKIAPICCTOKEN2":
-		return KindMyNumber, nil
-	case "JPKIAPICCTOKEN":
-		return KindJuki, nil
-	case "JPKIAPGPSETOKEN", "JPKIAPIOSTOKEN":
-		return KindPhone, nil
-	}
-	return KindUnknown, nil
+	label := trimmed(raw)
+	c.profile = profileOf(label)
+	return productOf(label), nil
 }
+
+// trimmed is text without the padding that cards use: spaces and NUL.
+func trimmed(b []byte) string { return strings.TrimRight(string(b), " \x00") }
 
 // readCommon reads serial number, municipality and expiry from record 1 of the common application: 28 digits.
 // A card that refuses leaves them unknown; a record of another form is ErrMalformed.
@@ -86,7 +113,7 @@ func (c *Card) readCommon(ctx context.Context) error {
 	if err != nil || !found {
 		return err
 	}
-	resp, err := c.send(ctx, apdu.Command{INS: 0xB2, P1: 1, P2: efCommon<<3 | 4, Le: apdu.MaxShort})
+	resp, err := c.send(ctx, apdu.Command{INS: 0xB2, P1: 1, P2: c.sfi(fileCommon)<<3 | 4, Le: apdu.MaxShort})
 	if err != nil {
 		return err
 	}

@@ -43,6 +43,8 @@ func (d Date) String() string {
 // Identity is what a card tells without any PIN.
 type Identity struct {
 	Kind         Kind
+	Product      Product       // tells more than Kind
+	Profile      string        // Profile.Version of a My Number Card, else empty
 	Serial       *secret.Bytes // 15 ASCII digits from the common application; personal data
 	Municipality string        // 5 digits
 	Expiry       Date
@@ -54,14 +56,34 @@ func (i *Identity) Wipe() { i.Serial.Wipe() }
 // Ref names a PIN or password of the card.
 type Ref uint8
 
-// The references used so far.
+// The references. They are the same through all generations; Profile says where each lies.
 const (
-	RefTextPIN  Ref = iota // 券面事項入力補助 4-digit PIN, EF 0408/0011, 3 tries
-	RefTextB               // 照合番号B of 券面事項入力補助, EF 0408/0015, 10 tries
-	RefFaceB               // 照合番号B of 券面事項確認, EF 0402/0012, 10 tries
-	RefAuthPIN             // JPKI 利用者証明用 PIN, EF 0018, 3 tries
-	RefSignPass            // JPKI 署名用 password, EF 001B, 5 tries
+	RefTextPIN      Ref = iota // 券面事項入力補助 4-digit PIN, EF 0408/0011, 3 tries
+	RefTextB                   // 照合番号B of 券面事項入力補助, EF 0408/0015, 10 tries
+	RefFaceB                   // 照合番号B of 券面事項確認, EF 0402/0012, 10 tries
+	RefAuthPIN                 // JPKI 利用者証明用 PIN, EF 0018, 3 tries
+	RefSignPass                // JPKI 署名用 password, EF 001B, 5 tries
+	RefTextA                   // 照合番号A (the My Number) of 券面事項入力補助, EF 0408/0014, 10 tries
+	RefFaceA                   // 照合番号A of 券面事項確認, EF 0402/0013, 10 tries
+	RefFaceBirth               // birth date as printed, six digits, EF 0402/0011; tries not known from any source
+	RefCommonPIN               // common application, EF 0100/001C, 3 tries; queried only
+	RefJukiPIN                 // 住基, EF 0401/001C, 3 tries; queried only
+	RefTextReserved            // EF 0408/0012, no try left on every card seen; queried only
 )
+
+// String is the stable name of the reference, e.g. "text-pin".
+func (r Ref) String() string {
+	if e, ok := profile2016().reference(r); ok {
+		return e.Name
+	}
+	return "unknown"
+}
+
+// Max is the number of tries as issued, 0 when no source says.
+func (r Ref) Max() int {
+	e, _ := profile2016().reference(r)
+	return e.Tries
+}
 
 // Tries is the answer of a counter query, which never costs a try. Known is false when the card did not say;
 // such a counter must never be shown as zero.
@@ -93,6 +115,7 @@ type Front struct {
 	SecurityCodeImage       *secret.Bytes
 	Expiry                  Date // not covered by the card's signature
 	Proof                   Proof
+	Authenticity            Authenticity // the same verdict per field
 }
 
 // Wipe wipes the secrets.

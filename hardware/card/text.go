@@ -9,46 +9,32 @@ import (
 	"madoguchi/internal/secret"
 )
 
-// The files and tags of 券面事項入力補助 and 券面事項確認. EF 0001 of the former, the My Number, has no name here:
-// this package does not read it.
+// The objects of 券面事項入力補助 EF 0002.
 const (
-	efAttributes = 0x02 // both applications
-	efIssuer     = 0x04 // card-verifiable certificate of the municipality's key
-
-	tagFile      tlv.Tag = 0xFF20
 	tagTextName  tlv.Tag = 0xDF22
 	tagTextAddr  tlv.Tag = 0xDF23
 	tagTextBirth tlv.Tag = 0xDF24
 	tagTextSex   tlv.Tag = 0xDF25
 )
 
-// AttributesByB reads the four attributes by 照合番号B: one VERIFY, never repeated. b stays the caller's.
+// AttributesByB reads the four attributes (0408/0002) by 照合番号B: one VERIFY, never repeated; three commands. b
+// stays the caller's. Nothing is proven, see ProvenAttributesByB.
 // Errors: ErrFormat, ErrKind, AuthError, ErrBlocked, *VerifyUnknownError, ErrMalformed, the transport's own.
 func (c *Card) AttributesByB(ctx context.Context, b *secret.Bytes) (Attributes, error) {
-	if err := CheckB(b); err != nil {
-		return Attributes{}, err
-	}
 	return c.attributes(ctx, RefTextB, b)
 }
 
 // AttributesByPIN reads the four attributes by the 4-digit PIN: one VERIFY, never repeated. pin stays the
 // caller's. Errors as AttributesByB.
 func (c *Card) AttributesByPIN(ctx context.Context, pin *secret.Bytes) (Attributes, error) {
-	if err := CheckPIN(pin); err != nil {
-		return Attributes{}, err
-	}
 	return c.attributes(ctx, RefTextPIN, pin)
 }
 
 func (c *Card) attributes(ctx context.Context, ref Ref, value *secret.Bytes) (Attributes, error) {
-	c.task = TaskAttributes
-	if c.identity.Kind != KindMyNumber {
-		return Attributes{}, ErrKind
-	}
-	if err := c.verify(ctx, ref, value); err != nil {
+	if err := c.enter(ctx, TaskAttributes, ref, value); err != nil {
 		return Attributes{}, err
 	}
-	file, err := c.readTLV(ctx, efAttributes, tagFile)
+	file, err := c.readObject(ctx, fileAttributes)
 	if err != nil {
 		return Attributes{}, err
 	}
