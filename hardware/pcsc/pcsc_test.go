@@ -90,6 +90,7 @@ func reports(t *testing.T, r *Reader) func() []reader.Level {
 		}
 	})
 	return func() []reader.Level {
+		time.Sleep(2 * spinGuard)
 		synctest.Wait()
 		var got []reader.Level
 		for len(ch) > 0 {

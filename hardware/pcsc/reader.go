@@ -32,6 +32,15 @@ type Reader struct {
 
 	mu      sync.Mutex
 	current string // the reader in use
+	seq     uint64 // of the last level reported
+	doubt   doubt
+}
+
+// doubt is a card that was lost without pcscd having seen it go: a reader that is polled never tells of a card that
+// was put back, or swapped, between two looks.
+type doubt struct {
+	since time.Time // zero when there is none
+	seq   uint64    // the level at which the card was lost
 }
 
 var _ reader.Reader = (*Reader)(nil)
@@ -87,6 +96,41 @@ func (r *Reader) Open(ctx context.Context) (reader.Session, error) {
 	}
 	r.use(name)
 	return &session{reader: r, pc: pc, h: h, healthy: true}, nil
+}
+
+// level is the Seq of the last level reported.
+func (r *Reader) level() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.seq
+}
+
+// setDoubt notes that the card of the level seq was lost; settleDoubt that a card answers, which whoever opened it
+// had to identify anew.
+func (r *Reader) setDoubt(seq uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.doubt = doubt{since: time.Now(), seq: seq}
+}
+
+func (r *Reader) settleDoubt() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.doubt = doubt{}
+}
+
+// reported notes the Seq of a level. doubtful tells whether the card of the level seq was lost, long enough ago that
+// pcscd would have said so if it knew.
+func (r *Reader) reported(seq uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.seq = seq
+}
+
+func (r *Reader) doubtful(seq uint64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !r.doubt.since.IsZero() && r.doubt.seq == seq && time.Since(r.doubt.since) >= settleTime
 }
 
 // callLimit is how long a call may take that should return at once.

@@ -21,6 +21,9 @@ type session struct {
 	pending *call[[]byte] // a command that was given up; nothing can be sent any more
 	closed  bool
 	healthy bool // every command brought a status word
+
+	lost    bool   // the last command found no card
+	lostSeq uint64 // the level then
 }
 
 var _ reader.Session = (*session)(nil)
@@ -75,15 +78,20 @@ func (s *session) giveUp(sent *call[[]byte]) {
 
 // take judges what the library returned. vpcd reports a card that was pulled as success without a single byte.
 func (s *session) take(res result[[]byte]) ([]byte, error) {
+	err := reader.ErrCardLost
 	switch {
 	case res.err != nil:
-		s.healthy = false
-		return nil, transmitError(res.err)
-	case len(res.value) < 2:
-		s.healthy = false
-		return nil, reader.ErrCardLost
+		err = transmitError(res.err)
+	case len(res.value) >= 2:
+		s.lost = false
+		s.reader.settleDoubt()
+		return res.value, nil
 	}
-	return res.value, nil
+	s.healthy = false
+	if lost := errors.Is(err, reader.ErrCardLost); !lost || !s.lost {
+		s.lost, s.lostSeq = lost, s.reader.level()
+	}
+	return nil, err
 }
 
 // Close implements reader.Session. A healthy card is powered off, which clears its verified PINs; after an error
@@ -96,6 +104,9 @@ func (s *session) Close() error {
 	s.closed = true
 	if s.pending != nil && !s.settle() {
 		return reader.ErrTimeout
+	}
+	if s.lost {
+		s.reader.setDoubt(s.lostSeq)
 	}
 	pc, h, unpower := s.pc, s.h, s.healthy
 	_, err := await(context.Background(), s.reader, callLimit, func() (struct{}, error) {

@@ -9,9 +9,12 @@ import (
 	"madoguchi/hardware/reader"
 )
 
-// The times of the watcher. pollLimit bounds one wait, so that a notification that was lost costs seconds at most.
+// The times of the watcher. pollLimit bounds one wait, so that a notification that was lost costs a second at most.
+// settleTime is how long a card that was lost without a notice is left alone: pcscd looks every 400 ms, and takes
+// the power from an idle card within 800 ms, without which a card that was put back never gets power.
 const (
-	pollLimit   = 3 * time.Second
+	pollLimit   = time.Second
+	settleTime  = time.Second
 	backoffMin  = 100 * time.Millisecond
 	backoffMax  = 2 * time.Second
 	cancelEvery = 10 * time.Millisecond
@@ -217,7 +220,7 @@ func (w *watcher) tell(level reader.Level, counter uint16) bool {
 		level.Seq += uint64(counter - w.counter)
 	}
 	was, is := w.last.Presence >= reader.MuteCard, level.Presence >= reader.MuteCard
-	if level.Seq == w.last.Seq && (was != is || !same && is) {
+	if level.Seq == w.last.Seq && (was != is || !same && is || is && w.r.doubtful(w.last.Seq)) {
 		level.Seq++
 	}
 	w.counter = counter
@@ -225,6 +228,7 @@ func (w *watcher) tell(level reader.Level, counter uint16) bool {
 		return false
 	}
 	w.last, w.reported = level, true
+	w.r.reported(level.Seq)
 	w.report(level)
 	return true
 }

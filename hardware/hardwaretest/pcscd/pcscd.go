@@ -119,13 +119,20 @@ func settle() error {
 
 // Daemon is one running pcscd.
 type Daemon struct {
-	tb  testing.TB
-	cmd *exec.Cmd
-	out *buffer
+	tb     testing.TB
+	config string // folder of reader configurations, empty for the machine's own
+	cmd    *exec.Cmd
+	out    *buffer
 }
 
 // Start starts a pcscd that ends with the test. Without a namespace it skips, loudly, or fails when CI is true.
 func Start(tb testing.TB) *Daemon {
+	tb.Helper()
+	return start(tb, "")
+}
+
+// needed skips or fails where there is no namespace.
+func needed(tb testing.TB) {
 	tb.Helper()
 	if testing.Short() {
 		tb.Skip("SKIPPED in short mode: needs a real pcscd; make test runs it")
@@ -139,7 +146,12 @@ func Start(tb testing.TB) *Daemon {
 		}
 		tb.Skipf("NOT TESTED with a real pcscd: %s", why)
 	}
-	d := &Daemon{tb: tb}
+}
+
+func start(tb testing.TB, config string) *Daemon {
+	tb.Helper()
+	needed(tb)
+	d := &Daemon{tb: tb, config: config}
 	d.Up()
 	tb.Cleanup(func() {
 		d.Kill()
@@ -156,7 +168,11 @@ func (d *Daemon) Up() {
 	_ = os.Remove(socket)
 	_ = os.Remove(runDir + "/pcscd.pid")
 	d.out = &buffer{}
-	d.cmd = exec.Command(program, "--foreground") //nolint:noctx // ended by Kill
+	args := []string{"--foreground"}
+	if d.config != "" {
+		args = append(args, "--config", d.config)
+	}
+	d.cmd = exec.Command(program, args...) //nolint:noctx // ended by Kill
 	d.cmd.Stdout, d.cmd.Stderr = d.out, d.out
 	if err := d.cmd.Start(); err != nil {
 		d.tb.Fatal(err)
@@ -165,7 +181,7 @@ func (d *Daemon) Up() {
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for !answers() || !listens() {
+	for !answers() || !d.hasNoReader() && !listens() {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -174,14 +190,40 @@ func (d *Daemon) Up() {
 	}
 }
 
-// Kill ends pcscd without warning. Killing a dead one is no error.
-func (d *Daemon) Kill() {
-	if d.cmd == nil {
-		return
+// hasNoReader tells a folder of configurations that is empty.
+func (d *Daemon) hasNoReader() bool {
+	if d.config == "" {
+		return false
 	}
-	_ = d.cmd.Process.Kill()
-	_ = d.cmd.Wait()
+	entries, err := os.ReadDir(d.config)
+	return err == nil && len(entries) == 0
+}
+
+// Kill ends pcscd without warning. Killing a dead one is no error.
+func (d *Daemon) Kill() { d.end(syscall.SIGKILL) }
+
+// Term asks pcscd to end, as a restart of the service does, and waits until it has. One that does not end within
+// patience is killed and fails the test: a card that hangs can hold it.
+func (d *Daemon) Term() {
+	d.tb.Helper()
+	if late := d.end(syscall.SIGTERM); late {
+		d.tb.Errorf("pcscd does not end on SIGTERM within %v", patience)
+	}
+}
+
+// end sends a signal and waits, and says whether it had to kill in the end.
+func (d *Daemon) end(signal os.Signal) (late bool) {
+	if d.cmd == nil {
+		return false
+	}
+	cmd := d.cmd
 	d.cmd = nil
+	_ = cmd.Process.Signal(signal)
+	killed := make(chan bool, 1)
+	timer := time.AfterFunc(patience, func() { killed <- true; _ = cmd.Process.Kill() })
+	_ = cmd.Wait()
+	timer.Stop()
+	return len(killed) > 0
 }
 
 // answers tells whether pcscd accepts clients.
