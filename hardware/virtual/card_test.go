@@ -3,7 +3,6 @@ package virtual_test
 import (
 	"bytes"
 	"fmt"
-	"strings"
 	"testing"
 
 	"madoguchi/hardware/virtual"
@@ -345,7 +344,7 @@ func TestOtherCards(t *testing.T) {
 			{licence, "9000"},
 			{"00A40000", "9000"},
 			{"00A4020C 02 2F01", "9000"},
-			{"00B00000 11", strings.Repeat("20", 17) + "9000"},
+			{"00B00000 11", "450B 303130 20251027 20301117 46029000 9000"},
 		}},
 		{"residence-card", virtual.ResidenceCard(), []exchange{
 			{selectJPKI, "6A82"}, {"00A4040C10 D392F0004F0200000000000000000000", "9000"},

@@ -32,8 +32,8 @@ func (d *Drawer) Person(id string) (*Person, error) {
 	return nil, ErrUnknownPerson
 }
 
-// Card is the card of a person, made at the first call. The ids "drivers-licence" and "transit" are cards that
-// are no My Number Cards.
+// Card is the card of a person, made at the first call. The ids of OtherKinds, such as "drivers-licence"
+// and "transit", are cards that are no My Number Cards.
 func (d *Drawer) Card(id string) (*Card, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -49,11 +49,8 @@ func (d *Drawer) Card(id string) (*Card, error) {
 }
 
 func (d *Drawer) make(id string) (*Card, error) {
-	switch id {
-	case "drivers-licence":
-		return DriversLicence(), nil
-	case "transit":
-		return FeliCa(), nil
+	if slices.Contains(OtherKinds(), Kind(id)) {
+		return OtherCard(Kind(id))
 	}
 	p, err := d.Person(id)
 	if err != nil {

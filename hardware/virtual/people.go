@@ -57,6 +57,8 @@ type profile struct {
 	SignCertificate bool   `json:"sign_certificate"`
 	PINTries        int    `json:"pin_tries"`
 	Live            string `json:"live"`
+
+	Card *making `json:"card,omitempty"`
 }
 
 // Person is one virtual person with a card. The accessors give what the card will say, as secrets of the
@@ -67,6 +69,7 @@ type Person struct {
 
 	label, note text
 	profile     perso.Profile
+	making      Options // how NewCard makes the card when it is given no Options
 }
 
 // People are the persons that ship with the product, by id.
@@ -117,12 +120,13 @@ func loadPerson(fsys fs.FS, dir string) (Person, error) {
 	if j.ID != dir {
 		return Person{}, errors.New("the id in profile.json is not the folder's name")
 	}
-	p := Person{ID: j.ID, Live: j.Live, label: j.Label, note: j.Note, profile: perso.Profile{
-		ID: j.ID, Name: j.Name, Address: j.Address, Birth: j.Birth, BirthPrinted: j.BirthPrinted, Sex: j.Sex,
-		MyNumber: j.MyNumber, Serial: j.Serial, Municipality: j.Municipality, Expiry: j.Expiry,
-		SecurityCode: j.SecurityCode, PIN: j.PIN, SignPassword: j.SignPassword,
-		SignCertificate: j.SignCertificate, PINTries: j.PINTries,
-	}}
+	if j.Label.JA == "" || j.Label.EN == "" {
+		return Person{}, errors.New("profile.json lacks a label")
+	}
+	p, err := j.person()
+	if err != nil {
+		return Person{}, err
+	}
 	for _, f := range []struct {
 		name string
 		into *[]byte
@@ -153,10 +157,24 @@ func parseProfile(raw []byte) (profile, error) {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return profile{}, errors.New("profile.json goes on after its end")
 	}
-	if j.Label.JA == "" || j.Label.EN == "" || !plainName(j.ID) || !plainName(j.Live) {
-		return profile{}, errors.New("profile.json lacks a label, or a folder name is not plain")
+	if !plainName(j.ID) || !plainName(j.Live) {
+		return profile{}, errors.New("the id or the folder of live frames is not plain")
 	}
 	return j, nil
+}
+
+// person is what a profile says, without the images.
+func (j *profile) person() (Person, error) {
+	o, err := j.Card.options()
+	if err != nil {
+		return Person{}, err
+	}
+	return Person{ID: j.ID, Live: j.Live, label: j.Label, note: j.Note, making: o, profile: perso.Profile{
+		ID: j.ID, Name: j.Name, Address: j.Address, Birth: j.Birth, BirthPrinted: j.BirthPrinted, Sex: j.Sex,
+		MyNumber: j.MyNumber, Serial: j.Serial, Municipality: j.Municipality, Expiry: j.Expiry,
+		SecurityCode: j.SecurityCode, PIN: j.PIN, SignPassword: j.SignPassword,
+		SignCertificate: j.SignCertificate, PINTries: j.PINTries,
+	}}, nil
 }
 
 // plainName keeps names that come from outside within their folder.
@@ -224,28 +242,28 @@ func (p *Person) SignCertificate() bool { return p.profile.SignCertificate }
 
 func own(s string) *secret.Bytes { return secret.New([]byte(s)) }
 
-// NewCard makes a new card of the person, with all counters as issued. At most one Options is used.
+// NewCard makes a new card of the person, with all counters as issued. At most one Options is used; without one
+// the card is made as the profile says.
 func (p *Person) NewCard(o ...Options) (*Card, error) {
-	l, err := perso.Layout(&p.profile, first(o))
-	return made(l, err)
+	making := p.making
+	if len(o) > 0 {
+		making = o[0]
+	}
+	return made(perso.Make(&p.profile, making))
 }
 
-// NewPhone makes the person's JPKI on a phone: no surface applications.
-func (p *Person) NewPhone() (*Card, error) { return made(perso.Phone(&p.profile)) }
+// Making is how NewCard makes the card when it is given no Options.
+func (p *Person) Making() Options { return p.making }
+
+// NewPhone makes the person's JPKI on an Android phone: no surface applications.
+func (p *Person) NewPhone() (*Card, error) { return p.NewCard(Options{Kind: perso.KindPhoneAndroid}) }
 
 // NewJukiCard makes an old 住基 card of the person.
-func (p *Person) NewJukiCard() (*Card, error) { return made(perso.Juki(&p.profile)) }
+func (p *Person) NewJukiCard() (*Card, error) { return p.NewCard(Options{Kind: perso.KindJuki}) }
 
 func made(l chip.Layout, err error) (*Card, error) {
 	if err != nil {
 		return nil, fmt.Errorf("virtual: %w", err)
 	}
 	return chip.New(l), nil
-}
-
-func first(o []Options) Options {
-	if len(o) == 0 {
-		return Options{}
-	}
-	return o[0]
 }

@@ -212,17 +212,23 @@ func (s *session) transmit(ctx context.Context, command []byte) ([]byte, error) 
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	if out, own := s.card.ReaderCommand(command); own {
+		return out, nil
+	}
 	a := s.card.Exchange(command)
 	if a.Gone {
 		s.reader.flyOff(s.card)
 		return nil, reader.ErrCardLost
 	}
 	wait, err := a.Delay, error(nil)
-	if a.Mute {
+	switch {
+	case a.Mute:
 		wait, err = MuteTimeout, reader.ErrTimeout
+	case a.Broken: // as PC/SC says it: 0x80100016 stands for a lost card and for a refused command alike
+		err = reader.ErrCardLost
 	}
 	if wait <= 0 {
-		return a.Data, nil
+		return a.Data, err
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()

@@ -53,11 +53,35 @@ func JPKIRoots() (sign, auth []byte, err error) {
 	return sign, auth, nil
 }
 
+// Kind is what a card is; the zero value is a My Number Card. The values are those of package perso, e.g.
+// "phone-iphone", "residence-card-2", "transit".
+type Kind = perso.Kind
+
+// The kinds that are made out to a person.
+const (
+	KindMyNumber     = perso.KindMyNumber
+	KindPhoneAndroid = perso.KindPhoneAndroid
+	KindPhoneIPhone  = perso.KindPhoneIPhone
+	KindJuki         = perso.KindJuki
+)
+
+// OtherKinds lists the kinds that are not made out to a person, by the ids that Drawer.Card and OtherCard know.
+func OtherKinds() []Kind { return perso.Others() }
+
+// OtherCard makes a card that is not made out to a person.
+func OtherCard(k Kind) (*Card, error) { return made(perso.Other(k)) }
+
+// ATR gives an answer to reset by its name, one of ATRs; nil for an unknown name.
+func ATR(name string) []byte { return perso.ATR(name) }
+
+// ATRs lists the names of the answers to reset that cards can be given.
+func ATRs() []string { return perso.ATRs() }
+
 // DriversLicence is a driver's licence, as far as a kiosk needs to tell it apart.
 func DriversLicence() *Card { return chip.New(perso.DriversLicence()) }
 
 // ResidenceCard is a residence card of the first generation, to be told apart only.
-func ResidenceCard() *Card { return chip.New(perso.ResidenceCard()) }
+func ResidenceCard() *Card { return chip.New(perso.ResidenceCard(1, '1')) }
 
 // Passport is an electronic passport, to be told apart only.
 func Passport() *Card { return chip.New(perso.Passport()) }

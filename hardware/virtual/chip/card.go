@@ -19,7 +19,10 @@ type Card struct {
 	verified map[*File]bool
 	stats    Stats
 	faults   Faults
-	sinceSet int // commands since SetFaults
+	sinceSet int           // commands since SetFaults
+	pupi     []byte        // drawn at power-up
+	pending  []byte        // T=0: the part of an answer that GET RESPONSE will fetch
+	took     time.Duration // how long the command in hand takes
 }
 
 // New makes a card. The layout is copied, so one layout can make any number of cards.
@@ -45,6 +48,7 @@ func (c *Card) PowerOn() []byte {
 	if !c.powered {
 		c.powered, c.first = true, true
 		c.stats.PowerOns++
+		c.pupi = anotherPUPI(c.pupi)
 	}
 	return bytes.Clone(c.atr)
 }
@@ -60,7 +64,7 @@ func (c *Card) powerOff() {
 	if c.powered {
 		c.stats.PowerOffs++
 	}
-	c.powered, c.selected, c.current = false, nil, nil
+	c.powered, c.selected, c.current, c.pending = false, nil, nil, nil
 	clear(c.verified)
 }
 
@@ -78,6 +82,9 @@ type Answer struct {
 	Delay time.Duration // how long the card takes
 	Mute  bool          // the card lies there and never answers
 	Gone  bool          // the card leaves the reader in mid-command
+
+	// Broken is a transport error of the reader: the command did not reach the card, which lies there as before.
+	Broken bool
 }
 
 // Exchange processes one command APDU. Whatever the bytes are, it answers with a status word; only faults (and a
@@ -89,8 +96,13 @@ func (c *Card) Exchange(cmd []byte) Answer {
 		return Answer{Mute: true}
 	}
 	c.stats.APDUs++
+	c.stats.Sent += len(cmd)
 	c.sinceSet++
-	return c.withFaults(cmd)
+	c.took = 0
+	a := c.withFaults(cmd)
+	a.Delay += c.took
+	c.stats.Bytes += max(0, len(a.Data)-2)
+	return a
 }
 
 // process executes a command without faults.
@@ -98,10 +110,18 @@ func (c *Card) process(raw []byte) []byte {
 	if c.layout.Only != 0 {
 		return status(c.layout.Only)
 	}
+	if c.layout.TPDU {
+		return c.tpdu(raw)
+	}
 	cmd, ok := parse(raw)
 	if !ok {
 		return status(swLength)
 	}
+	return c.execute(cmd)
+}
+
+// execute does what a well-formed command asks for.
+func (c *Card) execute(cmd command) []byte {
 	if sw := c.class(cmd); sw != 0 {
 		return status(sw)
 	}

@@ -12,6 +12,8 @@ type Faults struct {
 	MuteAt          int           // from this command on the card never answers; 0 never
 	Delay           time.Duration // every answer takes this long
 	RefuseExtended  bool          // 6700 to every command in extended form
+	BreakExtended   bool          // a transport error of the reader at every command in extended form
+	ExtendedDelay   time.Duration // a command in extended form takes this much longer
 	FirstFails      bool          // 6F00 to the first command after power-up
 	Rules           []Rule
 }
@@ -50,17 +52,23 @@ func (c *Card) withFaults(cmd []byte) Answer {
 		return Answer{Gone: true}
 	case f.MuteAt > 0 && c.sinceSet >= f.MuteAt:
 		return Answer{Mute: true}
-	case f.FirstFails && first:
+	case (f.FirstFails || c.layout.FirstFails) && first:
 		return Answer{Data: status(swNoDiagnosis), Delay: f.Delay}
+	case f.BreakExtended && isExtended(cmd):
+		return Answer{Broken: true, Delay: f.Delay}
 	case f.RefuseExtended && isExtended(cmd):
 		return Answer{Data: status(swLength), Delay: f.Delay}
 	}
+	delay := f.Delay
+	if isExtended(cmd) {
+		delay += f.ExtendedDelay
+	}
 	if r := f.rule(cmd); r != nil {
 		a := r.apply(func() []byte { return c.process(cmd) })
-		a.Delay += f.Delay
+		a.Delay += delay
 		return a
 	}
-	return Answer{Data: c.process(cmd), Delay: f.Delay}
+	return Answer{Data: c.process(cmd), Delay: delay}
 }
 
 func isExtended(cmd []byte) bool {

@@ -28,11 +28,14 @@ func (c *Card) selectMaster(cmd command) []byte {
 		return status(swOK)
 	case len(cmd.data) > 0:
 		return status(swNoFile)
-	case c.selected == nil:
+	case c.onMaster():
 		return status(swParameters)
 	}
 	return status(swOK)
 }
+
+// onMaster tells the state right after power-up: no application, or the issuer security domain again.
+func (c *Card) onMaster() bool { return c.selected == nil || c.selected.Domain }
 
 // selectApplication matches the whole id or its first five bytes and more, as JICSAP allows.
 func (c *Card) selectApplication(cmd command) []byte {
@@ -164,15 +167,17 @@ func (c *Card) challenge(cmd command) []byte {
 	return answer(b)
 }
 
-// getData knows one object only: 5F51, the contact ATR without its first byte. The other objects of the master
-// file are known by number but not by content.
+// getData finds the objects of the master file. The contents of most are not known publicly.
 func (c *Card) getData(cmd command) []byte {
-	if cmd.p1 != 0x5F || cmd.p2 != 0x51 {
-		return status(swNoObject)
+	tag := uint16(cmd.p1)<<8 | uint16(cmd.p2)
+	for _, o := range c.layout.Objects {
+		switch {
+		case o.Tag != tag || (!o.Anywhere && !c.onMaster()):
+		case cmd.le < 0 || len(cmd.data) > 0:
+			return status(swLength)
+		default:
+			return answer(o.Data[:min(cmd.le, len(o.Data))])
+		}
 	}
-	if cmd.le < 0 {
-		return status(swLength)
-	}
-	b := []byte{0xE0, 0x00, 0xFF, 0x81, 0x31, 0xFE, 0x45, 0x14}
-	return answer(b[:min(cmd.le, len(b))])
+	return status(swNoObject)
 }

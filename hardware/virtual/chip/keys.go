@@ -149,6 +149,7 @@ func (c *Card) sign(cmd command) []byte {
 	if err != nil {
 		return status(swNoDiagnosis)
 	}
+	c.took = c.layout.SignTime
 	return answer(signature)
 }
 

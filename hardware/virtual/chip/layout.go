@@ -3,6 +3,7 @@ package chip
 import (
 	"bytes"
 	"crypto/rsa"
+	"time"
 )
 
 // Layout is everything that is on a card when it leaves the factory.
@@ -15,6 +16,19 @@ type Layout struct {
 	MasterFile         bool   // 00 A4 00 00 selects the first application (driver's licence)
 	Only               uint16 // when set, the answer to every command (cards without ISO applications)
 	Dead               bool   // does not even answer to power: a card nobody can talk to
+
+	FirstFails bool          // 6F00 to the first command after each power-up
+	SignTime   time.Duration // how long a signature takes (0.3 to 1 s on real cards)
+	TPDU       bool          // speaks T=0: short commands only, 61xx and 6Cxx (see tpdu.go)
+	UID        []byte        // what FF CA 00 00 tells; nil is a PUPI, drawn anew at each power-up
+	Objects    []Object      // what GET DATA finds
+}
+
+// Object is one data object for GET DATA.
+type Object struct {
+	Tag      uint16
+	Data     []byte
+	Anywhere bool // also while an application is selected; else on the level of the master file only
 }
 
 // Application is one dedicated file, selected by its id.
@@ -24,6 +38,7 @@ type Application struct {
 	Files      []File
 	DefaultKey uint16 // private key that 80 2A uses for P2 = 00; 0 when there is none
 	Answers    bool   // answers INTERNAL AUTHENTICATE with EF 0019
+	Domain     bool   // the issuer security domain: selecting it is the state right after power-up
 	Messaging  uint16 // answer to commands under secure messaging, which is not simulated
 	AltChange  bool   // PINs change by 80 32 instead of 00 24
 }
@@ -96,8 +111,12 @@ func (a *Application) file(id uint16) *File {
 	return nil
 }
 
-// short finds a file by its short id, the low five bits of its id.
+// short finds a file by its short id, the low five bits of its id. A file with just that id comes first: on a
+// driver's licence 2F01 and 0001 share their low bits.
 func (a *Application) short(id byte) *File {
+	if f := a.file(uint16(id)); f != nil {
+		return f
+	}
 	for i := range a.Files {
 		if byte(a.Files[i].ID&0x1F) == id {
 			return &a.Files[i]

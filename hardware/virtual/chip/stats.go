@@ -9,6 +9,8 @@ import (
 // is counted when it is tried, whether or not the card allowed it.
 type Stats struct {
 	APDUs     int            `json:"apdus"`
+	Sent      int            `json:"sent"`  // bytes of all commands, whole
+	Bytes     int            `json:"bytes"` // bytes of data in all answers, without the status words
 	PowerOns  int            `json:"power_ons"`
 	PowerOffs int            `json:"power_offs"`
 	Resets    int            `json:"resets"`
@@ -57,6 +59,15 @@ func (c *Card) Stats() Stats {
 	for _, m := range []*map[string]int{&s.Selects, &s.Reads, &s.Verifies, &s.Queries, &s.Signs, &s.Changes} {
 		*m = maps.Clone(*m)
 	}
+	return s
+}
+
+// ResetStats begins to count anew and returns what was counted until now. Tries and power are left alone.
+func (c *Card) ResetStats() Stats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.stats
+	c.stats = Stats{}
 	return s
 }
 

@@ -19,7 +19,7 @@ type Command string
 
 // The commands.
 const (
-	Insert      Command = "insert"       // ID: a person, "drivers-licence" or "transit"
+	Insert      Command = "insert"       // ID: a person, or a kind of virtual.OtherKinds such as "transit"
 	Remove      Command = "remove"       // take the card away
 	Renew       Command = "renew"        // ID: throw the card away; the next Insert is a new one with all tries
 	Show        Command = "show"         // ID: a person or a folder of live frames before the camera
@@ -27,6 +27,8 @@ const (
 	ShowNothing Command = "show-nothing" // an empty room
 	FailCamera  Command = "fail-camera"  // the camera gives no pictures
 	Status      Command = "status"       // nothing but the reply
+	Fault       Command = "faults"       // Faults: replace those of the card placed, or with ID of any card of the drawer
+	ResetStats  Command = "reset-stats"  // count the commands of the card placed anew; the reply has the old counters
 )
 
 // Request is one line to the kiosk.
@@ -34,12 +36,15 @@ type Request struct {
 	Do   Command `json:"do"`
 	ID   string  `json:"id,omitempty"`
 	Path string  `json:"path,omitempty"`
+
+	Faults *Faults `json:"faults,omitempty"`
 }
 
 // Reply is one line from the kiosk.
 type Reply struct {
 	Error string         `json:"error,omitempty"` // empty when it was done
 	Card  string         `json:"card,omitempty"`  // who was placed last and not removed by this hand
+	Gone  bool           `json:"gone,omitempty"`  // ... but lies there no more: it left by its faults
 	Scene string         `json:"scene,omitempty"` // what the camera shows
 	Stats *virtual.Stats `json:"stats,omitempty"` // counters of that card
 }
@@ -62,18 +67,25 @@ func parseRequest(line []byte) (Request, error) {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return Request{}, errRequest
 	}
-	id, path := false, false
+	id, path, faults := false, false, false
 	switch r.Do {
 	case Insert, Renew, Show:
 		id = true
 	case ShowFolder:
 		path = true
-	case Remove, ShowNothing, FailCamera, Status:
+	case Fault:
+		id, faults = r.ID != "", true
+	case Remove, ShowNothing, FailCamera, Status, ResetStats:
 	default:
 		return Request{}, errRequest
 	}
-	if id != (r.ID != "") || path != (r.Path != "") {
+	if id != (r.ID != "") || path != (r.Path != "") || faults != (r.Faults != nil) {
 		return Request{}, errRequest
+	}
+	if faults {
+		if _, err := r.Faults.card(); err != nil {
+			return Request{}, errRequest
+		}
 	}
 	return r, nil
 }

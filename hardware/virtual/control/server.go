@@ -20,6 +20,8 @@ type Hand interface {
 }
 
 // Server holds the devices that requests act on. Do may also be called directly, e.g. by a developer panel.
+//
+// With Hand a *vpcd.Slot it handles a card in a real pcscd. Camera may be nil: its requests are then refused.
 type Server struct {
 	Hand   Hand
 	Camera *virtual.Camera
@@ -109,13 +111,26 @@ func (s *Server) Do(r Request) Reply {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var reply Reply
+	if s.card != nil && r.Do == ResetStats {
+		stats := s.card.ResetStats()
+		reply.Stats = &stats
+	}
 	if err := s.do(r); err != nil {
 		reply.Error = err.Error()
 	}
-	reply.Card, reply.Scene = s.placed, s.Camera.Scene()
-	if s.card != nil {
+	reply.Card = s.placed
+	if s.Camera != nil {
+		reply.Scene = s.Camera.Scene()
+	}
+	if s.card == nil {
+		return reply
+	}
+	if reply.Stats == nil {
 		stats := s.card.Stats()
 		reply.Stats = &stats
+	}
+	if h, ok := s.Hand.(interface{ Card() *virtual.Card }); ok {
+		reply.Gone = h.Card() != s.card
 	}
 	return reply
 }
@@ -139,17 +154,58 @@ func (s *Server) do(r Request) error {
 	case Renew:
 		s.Drawer.Renew(r.ID)
 		return nil
+	case Show, ShowFolder, ShowNothing, FailCamera:
+		return s.show(r)
+	case Fault:
+		return s.fail(r)
+	case ResetStats:
+		if s.card == nil {
+			return errNoCard
+		}
+		return nil
+	case Status:
+		return nil
+	}
+	return errRequest
+}
+
+// show does what concerns the camera.
+func (s *Server) show(r Request) error {
+	if s.Camera == nil {
+		return errNoCamera
+	}
+	switch r.Do {
 	case Show:
 		return s.Camera.Show(r.ID)
 	case ShowFolder:
 		return s.Camera.ShowFolder(r.Path)
 	case ShowNothing:
 		return s.Camera.ShowNothing()
-	case FailCamera:
+	default:
 		s.Camera.Fail()
 		return nil
-	case Status:
-		return nil
 	}
-	return errRequest
+}
+
+// fail sets the faults of the card placed, or of the one named, which may lie in the drawer still.
+func (s *Server) fail(r Request) error {
+	card := s.card
+	if r.ID != "" {
+		var err error
+		if card, err = s.Drawer.Card(r.ID); err != nil {
+			return err
+		}
+	}
+	if card == nil {
+		return errNoCard
+	}
+	if r.Faults == nil {
+		return errRequest
+	}
+	f, err := r.Faults.card()
+	if err != nil {
+		return err
+	}
+	card.SetFaults(f)
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"madoguchi/hardware/virtual/chip"
+	"madoguchi/hardware/virtual/pki"
 )
 
 // common is the common application, 0100: one free record of serial, municipality and expiry in simple TLV.
@@ -37,6 +38,24 @@ func (m *maker) juki() (chip.Application, error) {
 func (m *maker) master() (chip.Application, error) {
 	return chip.Application{
 		Name: "master", AID: []byte{0xA0, 0x00, 0x00, 0x01, 0x51, 0x00, 0x00, 0x00}, Messaging: 0x6982,
+		Domain: true,
+	}, nil
+}
+
+// objects are those of the master file. Their tags are public, their coding is not: the values are given bare, and
+// 0042, 0045, 0066 and 00F7 are left out. 00F8 and 7F21 are the two halves of a chain of card-verifiable
+// certificates; here both are the virtual issuer's certificate of that hierarchy.
+func (m *maker) objects() ([]chip.Object, error) {
+	cv, err := pki.Certificate(pki.Chain)
+	if err != nil {
+		return nil, err
+	}
+	return []chip.Object{
+		{Tag: 0x00F0, Data: []byte(m.p.Municipality)},
+		{Tag: 0x00F2, Data: []byte(m.p.Expiry)},
+		{Tag: 0x00F8, Data: cv},
+		{Tag: 0x7F21, Data: cv},
+		{Tag: 0x5F51, Data: contactHistory(), Anywhere: true},
 	}, nil
 }
 

@@ -14,9 +14,10 @@ import (
 
 // The token texts that tell the kinds of card apart.
 const (
-	tokenCard  = "JPKIAPICCTOKEN2"
-	tokenJuki  = "JPKIAPICCTOKEN"
-	tokenPhone = "JPKIAPGPSETOKEN"
+	tokenCard    = "JPKIAPICCTOKEN2"
+	tokenJuki    = "JPKIAPICCTOKEN"
+	tokenAndroid = "JPKIAPGPSETOKEN"
+	tokenIPhone  = "JPKIAPIOSTOKEN"
 )
 
 func jpkiAID() []byte { return []byte{0xD3, 0x92, 0xF0, 0x00, 0x26, 0x01, 0x00, 0x00, 0x00, 0x01} }

@@ -45,7 +45,8 @@ func (p *Profile) NumberB() string { return p.BirthPrinted + p.Expiry[:4] + p.Se
 
 // Options change how the card is made. The zero value is a normal card.
 type Options struct {
-	ATR                []byte // default: the commonest contactless ATR
+	Kind               Kind   // default: a My Number Card
+	ATR                []byte // default: the commonest contactless ATR, or the one of the kind; see ATR
 	MinimalLengths     bool   // write BER lengths in the shortest form (real cards do not)
 	KeepRightsOnSelect bool   // see chip.Layout
 	BlockedQuery       uint16 // see chip.Layout
@@ -54,11 +55,12 @@ type Options struct {
 	Cloned             bool   // genuine data copied to a chip that does not hold the card's private key
 	WrongOffsets       bool   // the offset tables are nonsense
 	WithoutPIN         bool   // 顔認証マイナンバーカード: every PIN is blocked
-}
 
-// DefaultATR is a contactless My Number Card at 424 kbit/s.
-func DefaultATR() []byte {
-	return []byte{0x3B, 0x88, 0x80, 0x01, 0x00, 0x00, 0x05, 0xE0, 0xB3, 0x81, 0xA1, 0x00, 0x7F}
+	MergedLicence   bool // マイナ免許証: a driver's licence as an applet
+	MergedResidence bool // 特定在留カード: also a residence card
+	FirstFails      bool // see chip.Layout
+	TPDU            bool // see chip.Layout
+	SignTime        time.Duration
 }
 
 // maker carries what all files of one card need.
@@ -79,16 +81,29 @@ func Layout(p *Profile, o Options) (chip.Layout, error) {
 		return chip.Layout{}, err
 	}
 	m := &maker{form: form{minimal: o.MinimalLengths}, p: p, o: o, keys: keys}
-	l := chip.Layout{ATR: o.ATR, KeepRightsOnSelect: o.KeepRightsOnSelect, BlockedQuery: o.BlockedQuery}
+	l := chip.Layout{
+		ATR: o.ATR, KeepRightsOnSelect: o.KeepRightsOnSelect, BlockedQuery: o.BlockedQuery,
+		FirstFails: o.FirstFails, TPDU: o.TPDU, SignTime: o.SignTime,
+	}
 	if l.ATR == nil {
 		l.ATR = DefaultATR()
 	}
-	for _, fill := range []func() (chip.Application, error){m.jpki, m.face, m.text, m.common, m.juki, m.master} {
+	if l.Objects, err = m.objects(); err != nil {
+		return chip.Layout{}, err
+	}
+	fills := []func() (chip.Application, error){m.jpki, m.face, m.text, m.common, m.juki, m.master}
+	if o.MergedLicence {
+		fills = append(fills, m.mergedLicence)
+	}
+	for _, fill := range fills {
 		app, err := fill()
 		if err != nil {
 			return chip.Layout{}, err
 		}
 		l.Applications = append(l.Applications, app)
+	}
+	if o.MergedResidence {
+		l.Applications = append(l.Applications, residence()...)
 	}
 	return l, nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/zlib"
 	"encoding/binary"
+	"errors"
 	"hash/crc32"
 )
 
@@ -41,6 +42,25 @@ func digitsImage(digits string) []byte {
 		}
 		rows = append(append(rows, 0x00), row...) // filter 0
 	}
+	return onePNG(width, height, rows)
+}
+
+// DigitsImage is digitsImage for digits that come from outside.
+func DigitsImage(s string) ([]byte, error) {
+	if !digits(s, len(s)) || len(s) == 0 || len(s) > 16 {
+		return nil, errors.New("perso: the security code must be digits")
+	}
+	return digitsImage(s), nil
+}
+
+// EmptyStrip is a white image, 1-bit grey, for a name or an address of which there is no picture.
+func EmptyStrip(width, height int) []byte {
+	row := append([]byte{0x00}, bytes.Repeat([]byte{0xFF}, (width+7)/8)...) // filter 0
+	return onePNG(width, height, bytes.Repeat(row, height))
+}
+
+// onePNG packs filtered rows of one bit a point.
+func onePNG(width, height int, rows []byte) []byte {
 	var packed bytes.Buffer
 	z := zlib.NewWriter(&packed)
 	_, _ = z.Write(rows) // a bytes.Buffer never fails

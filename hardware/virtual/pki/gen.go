@@ -20,7 +20,7 @@ import (
 )
 
 func main() {
-	for _, s := range []pki.Surface{pki.Face, pki.Text} {
+	for _, s := range []pki.Surface{pki.Face, pki.Text, pki.Chain} {
 		issuer := keys("virtual-issuer-"+string(s), 1)
 		municipality := keys("virtual-municipality-"+string(s), 1)
 		once("virtual-cv-"+string(s)+".bin", func() []byte {

@@ -21,20 +21,33 @@ import (
 //go:embed keys
 var files embed.FS
 
-// Surface is one of the two applications whose data the municipality signs.
+// Surface is one of the two applications whose data the municipality signs, or the hierarchy of the master file.
 type Surface string
 
 // The surfaces.
 const (
 	Face Surface = "face" // 券面事項確認, 0402
 	Text Surface = "text" // 券面事項入力補助, 0408
+
+	// Chain is the hierarchy of the master file (GET DATA 7F21). It signs no data that we know of.
+	Chain Surface = "chain"
 )
 
 // IssuerKeyID is the 16-byte id of the issuer key: 7 digits, 08 05, 3 digits, 4 bytes.
-func (s Surface) IssuerKeyID() []byte { return keyID(s.digit() + "3") }
+func (s Surface) IssuerKeyID() []byte {
+	if s == Chain {
+		return keyID("20")
+	}
+	return keyID(s.digit() + "3")
+}
 
 // SubjectKeyID is the id of the municipality key that the issuer certifies.
-func (s Surface) SubjectKeyID() []byte { return keyID(s.digit() + "4") }
+func (s Surface) SubjectKeyID() []byte {
+	if s == Chain {
+		return keyID("21")
+	}
+	return keyID(s.digit() + "4")
+}
 
 func (s Surface) digit() string {
 	if s == Face {

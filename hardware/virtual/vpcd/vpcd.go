@@ -104,8 +104,11 @@ func reply(ctx context.Context, out io.Writer, card *virtual.Card, body []byte) 
 	if len(body) == 1 {
 		return control(out, card, body[0])
 	}
+	if own, ok := card.ReaderCommand(body); ok {
+		return writeFrame(out, own)
+	}
 	a := card.Exchange(body)
-	if a.Gone {
+	if a.Gone || a.Broken { // vpcd has no other transport error than the end of the connection
 		return ErrRemoved
 	}
 	if a.Mute {
@@ -160,6 +163,7 @@ type Slot struct {
 	mu     sync.Mutex
 	cancel context.CancelFunc
 	done   chan struct{}
+	card   *virtual.Card
 }
 
 // NewSlot makes the hand for the slot that listens on addr. Nothing is dialled yet.
@@ -180,7 +184,7 @@ func (s *Slot) Insert(card *virtual.Card) error {
 		return err
 	}
 	done := make(chan struct{})
-	s.cancel, s.done = cancel, done
+	s.cancel, s.done, s.card = cancel, done, card
 	go func() {
 		defer close(done)
 		_ = serve(ctx, conn, card) // whatever ended it, the slot is empty now
@@ -202,5 +206,33 @@ func (s *Slot) remove() {
 	}
 	s.cancel()
 	<-s.done
-	s.cancel, s.done = nil, nil
+	s.cancel, s.done, s.card = nil, nil, nil
+}
+
+// Card is the card in the slot, or nil: also when the card left by its faults or vpcd closed the connection.
+func (s *Slot) Card() *virtual.Card {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cancel == nil {
+		return nil
+	}
+	select {
+	case <-s.done:
+		return nil
+	default:
+		return s.card
+	}
+}
+
+// Done is closed when the card that lies in the slot now is out again, whoever took it out; for an empty slot it
+// is closed already.
+func (s *Slot) Done() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.done == nil {
+		gone := make(chan struct{})
+		close(gone)
+		return gone
+	}
+	return s.done
 }
