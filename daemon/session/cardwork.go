@@ -51,7 +51,7 @@ func (s *Session) identify(gen uint32) {
 		out := identified{event: flow.Identified{Gen: gen}}
 		err := s.withCard(ctx, func(c *card.Card) error {
 			out.id = c.Identity()
-			if code := kindTrouble(out.id.Kind); code != "" {
+			if code := productTrouble(out.id.Product); code != "" {
 				out.event.Trouble = code
 				return nil
 			}
@@ -260,15 +260,24 @@ func equal(a, b *secret.Bytes) bool {
 	return subtle.ConstantTimeCompare(a.Reveal(), b.Reveal()) == 1
 }
 
-func kindTrouble(k card.Kind) flow.Code {
-	switch k {
-	case card.KindMyNumber:
+// productTrouble names what lies there when it is not a My Number Card.
+func productTrouble(p card.Product) flow.Code {
+	switch p {
+	case card.ProductMyNumber:
 		return ""
-	case card.KindPhone:
+	case card.ProductAndroid, card.ProductIPhone:
 		return "card-phone"
-	case card.KindJuki:
+	case card.ProductJuki:
 		return "card-juki"
-	case card.KindDriversLicence, card.KindResidenceCard, card.KindPassport, card.KindUnknown:
+	case card.ProductDriversLicence:
+		return "card-licence"
+	case card.ProductResidence, card.ProductSpecialPermanent:
+		return "card-residence"
+	case card.ProductPassport:
+		return "card-passport"
+	case card.ProductTransit:
+		return "card-transit"
+	case card.ProductUnknown:
 	}
 	return "card-not-my-number"
 }

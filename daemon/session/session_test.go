@@ -238,13 +238,14 @@ func TestOtherCards(t *testing.T) {
 		k.do(screen.InStart, screen.InLanguage, screen.InNoCase)
 		k.tap(screen.InTick, 0)
 		k.do(screen.InNext)
+		codes := []string{"card-licence", "card-transit"}
 		for n, c := range []*virtual.Card{virtual.DriversLicence(), virtual.FeliCa()} {
 			if err := k.reader.Insert(c); err != nil {
 				t.Fatal(err)
 			}
 			k.pass(3 * time.Second)
 			k.want(screen.PlaceCard)
-			if tr := k.browser.shown().Trouble; tr == nil || tr.Code != "card-not-my-number" {
+			if tr := k.browser.shown().Trouble; tr == nil || tr.Code != codes[n] {
 				t.Fatalf("card %d: got trouble %+v", n, tr)
 			}
 			k.lift()

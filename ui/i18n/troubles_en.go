@@ -17,7 +17,7 @@ func troubleEnglishCard(code string) (Trouble, bool) {
 		return Trouble{
 			"The card was moved",
 			"The card left the reader while it was being read.",
-			"Please place the same card again. We go on from here.",
+			"Please place the same card again. You will be asked for the number once more.",
 		}, true
 	case "card-unreadable":
 		return Trouble{
@@ -60,6 +60,30 @@ func troubleEnglishCard(code string) (Trouble, bool) {
 			"This seems to be a Basic Resident Register card",
 			"This procedure works with the My Number Card.",
 			"If you have your My Number Card, please place it. If not, staff will help you.",
+		}, true
+	case "card-licence":
+		return Trouble{
+			"This seems to be a driver's licence",
+			"The chip of a driver's licence cannot be used here yet.",
+			"If you have your My Number Card, please place it. If not, staff will help you.",
+		}, true
+	case "card-residence":
+		return Trouble{
+			"This seems to be a residence card",
+			"The chip of a residence or special permanent resident card cannot be used here yet.",
+			"If you have your My Number Card, please place it. If not, staff will help you.",
+		}, true
+	case "card-passport":
+		return Trouble{
+			"This seems to be a passport",
+			"The chip of a passport cannot be used here yet.",
+			"If you have your My Number Card, please place it. If not, staff will help you.",
+		}, true
+	case "card-transit":
+		return Trouble{
+			"This seems to be a transit, money or credit card",
+			"Another card than a My Number Card was placed. Two cards may lie on top of each other.",
+			"Please take your My Number Card out of its case and place it alone.",
 		}, true
 	}
 	return Trouble{}, false
