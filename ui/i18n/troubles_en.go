@@ -64,19 +64,19 @@ func troubleEnglishCard(code string) (Trouble, bool) {
 	case "card-licence":
 		return Trouble{
 			"This seems to be a driver's licence",
-			"The chip of a driver's licence cannot be used here yet.",
+			"This procedure works with the chip of the My Number Card.",
 			"If you have your My Number Card, please place it. If not, staff will help you.",
 		}, true
 	case "card-residence":
 		return Trouble{
 			"This seems to be a residence card",
-			"The chip of a residence or special permanent resident card cannot be used here yet.",
+			"This procedure works with the chip of the My Number Card.",
 			"If you have your My Number Card, please place it. If not, staff will help you.",
 		}, true
 	case "card-passport":
 		return Trouble{
 			"This seems to be a passport",
-			"The chip of a passport cannot be used here yet.",
+			"This procedure works with the chip of the My Number Card.",
 			"If you have your My Number Card, please place it. If not, staff will help you.",
 		}, true
 	case "card-transit":
