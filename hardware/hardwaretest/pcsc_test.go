@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -176,31 +175,6 @@ func TestPCSCCountsWhatHangs(t *testing.T) {
 		case <-timeout:
 			t.Fatal("the call does not come back after the card was taken away")
 		}
-	}
-}
-
-func TestOpenSCNamesTheCard(t *testing.T) {
-	pcscd.Start(t)
-	tool, err := exec.LookPath("opensc-tool")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("NOT TESTED with OpenSC: opensc-tool is missing (Debian package opensc)")
-		}
-		t.Skip("NOT TESTED with OpenSC: opensc-tool is missing (Debian package opensc)")
-	}
-	slot := vpcd.NewSlot(pcscd.Addr)
-	t.Cleanup(func() { _ = slot.Remove() })
-	h := newHand(t, slot)
-	ch := levelsOf(t, newPCSC())
-	h.Insert()
-	await(t, ch, reader.Card)
-	ctx, cancel := context.WithTimeout(t.Context(), patient)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, tool, "--reader", "0", "--name")
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH")} // no OPENSC_DRIVER: it must find out by itself
-	out, err := cmd.Output()
-	if err != nil || strings.TrimSpace(string(out)) != "jpki" {
-		t.Fatalf("got %q, %v; want jpki", out, err)
 	}
 }
 
