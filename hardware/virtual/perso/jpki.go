@@ -61,6 +61,9 @@ func (m *maker) jpki() (chip.Application, error) {
 		{ID: 0x001A, Key: m.keys.Sign, Access: chip.Access{0x001B}},
 		m.pin(0x001B, password, 5, chip.Password),
 	}
+	for _, id := range []uint16{0x0005, 0x0010, 0x0019, 0x001C, 0x001E} { // there on real cards, for no known purpose
+		files = append(files, chip.File{ID: id, Data: []byte{0xFF}, Access: chip.Never()})
+	}
 	return chip.Application{Name: "jpki", AID: jpkiAID(), Messaging: 0x6982, Files: files}, nil
 }
 
