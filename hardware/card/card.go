@@ -152,7 +152,7 @@ func (c *Card) selectApp(ctx context.Context, a app) error {
 	}
 	c.refused = resp.SW
 	if err == nil {
-		err = resp.Err()
+		err = refusal(resp)
 	}
 	c.current = appNone
 	if err == nil {
@@ -171,6 +171,17 @@ func (c *Card) has(ctx context.Context, a app) (bool, error) {
 		return false, nil
 	}
 	return false, err
+}
+
+// refusal is the error of a status word of any command but VERIFY. Only VERIFY may speak of PINs: a counter or a
+// lock in another answer must not be shown to anybody as a wrong or blocked PIN.
+func refusal(resp apdu.Response) error {
+	err := resp.Err()
+	var auth apdu.AuthError
+	if errors.As(err, &auth) || errors.Is(err, apdu.ErrBlocked) {
+		return apdu.SWError{SW: resp.SW}
+	}
+	return err
 }
 
 // isStatus tells a refusal by the card from a failure of the transport.

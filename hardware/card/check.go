@@ -6,8 +6,9 @@ import (
 	"madoguchi/internal/secret"
 )
 
-// Check tells whether a value has the form that the reference demands, before anything is sent: ErrFormat when
-// not, and for the references that are only ever queried.
+// Check tells whether a value has the form that the reference demands on the cards in circulation (Profile "2016"),
+// for prompts that stand before any card: ErrFormat when not, and for the references that are only ever queried. The
+// reads check again by the generation of their own card.
 func (r Ref) Check(value *secret.Bytes) error {
 	e, _ := profile2016().reference(r)
 	return e.Format.check(value)

@@ -169,7 +169,7 @@ func (c *Card) read(ctx context.Context, p1, p2 byte, le int) ([]byte, error) {
 		return nil, err
 	}
 	if resp.SW != apdu.EndOfFile {
-		if err := resp.Err(); err != nil {
+		if err := refusal(resp); err != nil {
 			return nil, err
 		}
 	}

@@ -35,12 +35,6 @@ func (c *Card) FrontByA(ctx context.Context, a *secret.Bytes) (Front, error) {
 }
 
 func (c *Card) frontBy(ctx context.Context, ref Ref, value *secret.Bytes) (Front, error) {
-	if err := ref.Check(value); err != nil {
-		return Front{}, err
-	}
-	if c.identity.Kind != KindMyNumber {
-		return Front{}, ErrKind
-	}
 	if err := c.enter(ctx, TaskFront, ref, value); err != nil {
 		return Front{}, err
 	}

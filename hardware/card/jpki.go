@@ -10,7 +10,7 @@ import (
 	"madoguchi/internal/secret"
 )
 
-// Certificates are the uses of a JPKI certificate.
+// CertificateUse is what a JPKI certificate is for.
 type CertificateUse uint8
 
 // The uses.

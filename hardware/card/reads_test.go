@@ -3,8 +3,10 @@ package card_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -33,7 +35,7 @@ func (r *relay) Transmit(_ context.Context, c []byte) ([]byte, error) {
 // The commands of the reads below, by hand.
 const (
 	verifyPIN = "0020009104 31323334"
-	readBig   = "0000 0000" // extended Le of 65536 after the short id
+	readText  = "00B08200 000000" // by short id, with an extended Le of 65536
 )
 
 func TestMyNumber(t *testing.T) {
@@ -216,5 +218,68 @@ func TestProducts(t *testing.T) {
 			}
 			s.done()
 		})
+	}
+}
+
+// TestOnlyVerifySpeaksOfPINs wants a counter or a lock in the answer to a READ to be no wrong and no blocked PIN.
+func TestOnlyVerifySpeaksOfPINs(t *testing.T) {
+	for _, sw := range []string{"63C0", "63C2", "6983", "6984"} {
+		s := play(t, identified(), []string{selText, "9000", verifyPIN, "9000", readText, sw})
+		_, err := openCard(t, s, card.Options{}).AttributesByPIN(t.Context(), digits("1234"))
+		var auth card.AuthError
+		if err == nil || errors.As(err, &auth) || errors.Is(err, card.ErrBlocked) {
+			t.Errorf("%s: got %v", sw, err)
+		}
+		s.done()
+	}
+}
+
+// TestSlowReader wants a slow answer to the first small extended read to be remembered, and the answer to stand.
+func TestSlowReader(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		took  time.Duration
+		short bool
+	}{{"slow", 900 * time.Millisecond, true}, {"quick", 30 * time.Millisecond, false}} {
+		t.Run(tc.name, func(t *testing.T) {
+			now := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
+			opt := card.Options{SlowAfter: 500 * time.Millisecond, Now: func() time.Time { now = now.Add(tc.took); return now }}
+			s := play(t, identified())
+			c := openCard(t, s, opt)
+			s.done()
+			if c.Short() != tc.short || c.Identity().Kind != card.KindMyNumber {
+				t.Fatalf("short is %v", c.Short())
+			}
+		})
+	}
+}
+
+// TestVirtualKinds tells the cards of the virtual drawer apart, and finds what is special about two My Number Cards.
+func TestVirtualKinds(t *testing.T) {
+	p := person(t, "sato")
+	juki, err := p.NewJukiCard()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, chip := range map[card.Product]*virtual.Card{
+		card.ProductMyNumber: newCard(t, p), card.ProductJuki: juki, card.ProductDriversLicence: virtual.DriversLicence(),
+		card.ProductResidence: virtual.ResidenceCard(), card.ProductPassport: virtual.Passport(), card.ProductTransit: virtual.FeliCa(),
+	} {
+		c, _ := place(t, chip, card.Options{})
+		if got := c.Identity().Product; got != want {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	}
+	c, _ := place(t, newCard(t, p, virtual.Options{WithoutPIN: true}), card.Options{})
+	flags, err := c.Availability(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	tries, err := c.MainTries(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Contains(card.Findings(flags, tries), card.FindingWithoutPIN) {
+		t.Errorf("got %v", card.Findings(flags, tries))
 	}
 }

@@ -111,7 +111,7 @@ func (c *Card) signDigest(ctx context.Context, k key, digest []byte) ([]byte, er
 		resp, err = c.send(ctx, command)
 	}
 	if err == nil {
-		err = resp.Err()
+		err = refusal(resp)
 	}
 	if err != nil {
 		return nil, err

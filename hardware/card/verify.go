@@ -53,8 +53,8 @@ func (c *Card) speaks(a app) bool {
 // repeated. Nothing is sent on ErrFormat and ErrKind.
 func (c *Card) enter(ctx context.Context, task Task, ref Ref, value *secret.Bytes) error {
 	entry, ok := c.profile.reference(ref)
-	if err := ref.Check(value); err != nil {
-		return err
+	if err := entry.Format.check(value); err != nil {
+		return err // by the generation of this card; one without the reference takes no value at all
 	}
 	c.task = task
 	if !ok || !c.speaks(entry.app) {
