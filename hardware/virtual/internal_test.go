@@ -5,6 +5,7 @@ import (
 	"image"
 	"image/jpeg"
 	"testing"
+	"time"
 )
 
 func FuzzBaselineSize(f *testing.F) {
@@ -26,8 +27,14 @@ func FuzzBaselineSize(f *testing.F) {
 func FuzzParseProfile(f *testing.F) {
 	f.Add([]byte(`{"id":"a","live":"a","label":{"ja":"あ","en":"a"},"pin_tries":3}`))
 	f.Add([]byte(`{"id":"../a","live":"a","label":{"ja":"あ","en":"a"}} {}`))
+	f.Add([]byte(`{"id":"a","live":"a","card":{"kind":"transit","atr":"plain","sign_ms":5}}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		j, err := parseProfile(raw)
+		if err == nil {
+			if p, err := j.person(); err == nil && p.making.SignTime > 10*time.Second {
+				t.Fatal("got a signature that takes too long")
+			}
+		}
 		if err == nil && (!plainName(j.ID) || !plainName(j.Live)) {
 			t.Fatalf("got the folder names %q and %q", j.ID, j.Live)
 		}

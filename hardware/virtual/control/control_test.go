@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"madoguchi/hardware/reader"
 	"madoguchi/hardware/virtual"
@@ -113,9 +114,28 @@ func TestParseRequest(t *testing.T) {
 		`{"do":"insert","id":"sato","pin":"1"}`:  false,
 		`{"do":"insert","id":"sato"} {}`:         false,
 		`{"do":"shutdown"}`:                      false,
-		`[]`:                                     false,
-		``:                                       false,
-		tooLong:                                  false,
+		`{"do":"reset-stats"}`:                   true,
+		`{"do":"reset-stats","id":"sato"}`:       false,
+		`{"do":"faults","faults":{}}`:            true,
+		`{"do":"faults"}`:                        false,
+		`{"do":"remove","faults":{}}`:            false,
+		`{"do":"faults","id":"sato","faults":{"remove_at":3,"remove_processed":true}}`:                       true,
+		`{"do":"faults","faults":{"remove_at":-1}}`:                                                          false,
+		`{"do":"faults","faults":{"remove_at":1.5}}`:                                                         false,
+		`{"do":"faults","faults":{"delay_ms":600001}}`:                                                       false,
+		`{"do":"faults","faults":{"explode":true}}`:                                                          false,
+		`{"do":"faults","faults":{"mute_at":2},"path":"x"}`:                                                  false,
+		`{"do":"faults","faults":{"rules":[{"prefix":"00B0","sw":"6F00","nth":2,"processed":true}]}}`:        true,
+		`{"do":"faults","faults":{"rules":[{"prefix":"00B0","delay_ms":2500,"cut":3,"flip":true}]}}`:         true,
+		`{"do":"faults","faults":{"rules":[{"prefix":""}]}}`:                                                 false,
+		`{"do":"faults","faults":{"rules":[{"prefix":"0"}]}}`:                                                false,
+		`{"do":"faults","faults":{"rules":[{"prefix":"00B0","sw":"6F"}]}}`:                                   false,
+		`{"do":"faults","faults":{"rules":[{"prefix":"00B0","cut":-1}]}}`:                                    false,
+		`{"do":"faults","faults":{"rules":[{"prefix":"` + strings.Repeat("00", 65) + `"}]}}`:                 false,
+		`{"do":"faults","faults":{"rules":[` + strings.Repeat(`{"prefix":"00"},`, 32) + `{"prefix":"00"}]}}`: false,
+		`[]`:    false,
+		``:      false,
+		tooLong: false,
 		`{"do":"show","id":"` + strings.Repeat("a", 5000): false,
 	} {
 		if _, err := parseRequest([]byte(line)); (err == nil) != good {
@@ -127,10 +147,17 @@ func TestParseRequest(t *testing.T) {
 func FuzzParseRequest(f *testing.F) {
 	f.Add([]byte(`{"do":"insert","id":"sato"}`))
 	f.Add([]byte(`{"do":"show-folder","path":"/tmp"}`))
+	f.Add([]byte(`{"do":"faults","faults":{"remove_at":3,"rules":[{"prefix":"00B0","sw":"6F00"}]}}`))
 	f.Fuzz(func(t *testing.T, line []byte) {
 		r, err := parseRequest(line)
 		if err == nil && r.Do == "" {
 			t.Fatal("got a request without a command")
+		}
+		if err != nil || r.Faults == nil {
+			return
+		}
+		if got, err := r.Faults.card(); err != nil || got.RemoveAt < 0 || got.Delay < 0 || got.Delay > 10*time.Minute {
+			t.Fatalf("got %+v, %v", got, err)
 		}
 	})
 }

@@ -73,14 +73,16 @@ func TestFrames(t *testing.T) {
 	}
 	conn := d.accept()
 	atr := "0014" + "3B8F8001804F0CA0000003061100" + "3B0000000042"
-	d.ask(conn, "000104", atr)                     // ATR before power
-	d.ask(conn, "000101"+"000104", atr)            // power on is not answered
-	d.ask(conn, "000400A40000", "00026A81")        // an APDU
-	d.ask(conn, "0000"+"000400A40000", "00026A81") // an empty frame is not answered
-	d.ask(conn, "000102"+"000100"+"000104", atr)   // reset and off are not answered
-	d.ask(conn, "000177"+"000104", atr)            // nor is an unknown code
-	if s := card.Stats(); s.PowerOns != 1 || s.PowerOffs != 1 || s.Resets != 1 || s.APDUs != 2 {
-		t.Errorf("got %+v, want one of each and two APDUs", s)
+	d.ask(conn, "000104", atr)                                         // ATR before power
+	d.ask(conn, "000101"+"000104", atr)                                // power on is not answered
+	d.ask(conn, "000400A40000", "00026A81")                            // an APDU
+	d.ask(conn, "0000"+"000400A40000", "00026A81")                     // an empty frame is not answered
+	d.ask(conn, "000102"+"000100"+"000104", atr)                       // reset and off are not answered
+	d.ask(conn, "000177"+"000104", atr)                                // nor is an unknown code
+	d.ask(conn, "000101"+"0005FFCA000000", "000A012E9000000000019000") // the reader's own command
+	d.ask(conn, "000100"+"000104", atr)
+	if s := card.Stats(); s.PowerOns != 2 || s.PowerOffs != 2 || s.Resets != 1 || s.APDUs != 2 {
+		t.Errorf("got %+v, want two of each, one reset and two APDUs", s)
 	}
 	if err := slot.Remove(); err != nil {
 		t.Fatal(err)
