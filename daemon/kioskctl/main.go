@@ -1,29 +1,40 @@
 // Command kioskctl is the operator's hand at a kiosk: it checks a configuration, asks for the page's address, makes
-// staff PIN hashes, and places virtual cards.
+// staff PIN hashes, places virtual cards, and reads, counts and diagnoses cards. docs/kioskctl.md is its manual.
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"madoguchi/daemon/config"
 	"madoguchi/daemon/launcher"
-	"madoguchi/daemon/staff"
-	"madoguchi/hardware/virtual/control"
-	"madoguchi/internal/secret"
 )
 
 const usage = `kioskctl COMMAND
   config check FILE            check a configuration
   page SOCKET                  print the kiosk page's address with a one-time token (RUNTIME_DIR/launcher.sock)
   staff-hash                   read a PIN from standard input, print its hash for [[staff]] pin_hash
+  trust virtual DIR            write a test trust directory for virtual cards
+  trust check DIR ...          load trust directories, strictly, and say what is in them
+
+  card read --reader READER --secrets FILE|- [--json] [--route b|pin|jpki|all] [--trust DIR ...]
+            [--allow-test-trust] [--save-face FILE] [--with-my-number] [--last-try]
+                               read a test card and print JSON; --json prints it in one line
+  card tries --reader READER [--all]
+                               the try counters; costs no try
+  card doctor [--reader READER]
+                               what is wrong with readers, pcscd and card, and the cure
+  card simulate --profile PERSON|FILE --vpcd HOST:PORT
+                               a virtual card behind pcscd's vpcd, until interrupted
+  READER is auto, the beginning of a PC/SC reader's name, or virtual:PERSON (no hardware)
+  secrets: {"pin":"...","number_b":"...","sign_password":"..."}; never in arguments
+
   virtual SOCKET insert ID     place a virtual person's card (or drivers-licence, transit)
   virtual SOCKET remove        take the card away
   virtual SOCKET renew ID      a new card with all its tries at the next insert
@@ -31,25 +42,38 @@ const usage = `kioskctl COMMAND
   virtual SOCKET folder DIR    show a folder of JPEGs
   virtual SOCKET nobody        an empty room
   virtual SOCKET status        what lies on the reader, what the camera shows, and the card's counters
+
+exit codes: 0 ok, 1 error, 2 usage, 3 no reader or no card, 4 wrong credential (the tries left are printed),
+            5 blocked, 6 not a My Number Card, 7 refused by duty
 `
 
-var errUsage = errors.New("usage")
+var errUsage = errors.New("usage") //nolint:gochecknoglobals // a sentinel error
+
+// limit is how long a command may take; only simulate runs until it is interrupted.
+const limit = 60 * time.Second
 
 func main() {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stdin, os.Stdout)
-	if errors.Is(err, errUsage) {
+	stop()
+	switch {
+	case errors.Is(err, errUsage):
 		fmt.Fprint(os.Stderr, usage)
-		os.Exit(2)
-	}
-	if err != nil {
+		if text := err.Error(); text != errUsage.Error() {
+			fmt.Fprintln(os.Stderr, "kioskctl:", text)
+		}
+	case err != nil:
 		fmt.Fprintln(os.Stderr, "kioskctl:", err)
-		os.Exit(1)
 	}
+	os.Exit(int(codeOf(err)))
 }
 
 func run(ctx context.Context, args []string, in io.Reader, out io.Writer) error {
+	if len(args) >= 2 && args[0] == "card" && args[1] == "simulate" {
+		return simulate(ctx, args[2:], out)
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
 	switch {
 	case len(args) == 3 && args[0] == "config" && args[1] == "check":
 		if _, err := config.Load(args[2]); err != nil {
@@ -66,54 +90,26 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer) error 
 		return err
 	case len(args) == 1 && args[0] == "staff-hash":
 		return staffHash(in, out)
+	case len(args) == 3 && args[0] == "trust" && args[1] == "virtual":
+		return writeVirtualTrust(args[2], out)
+	case len(args) >= 3 && args[0] == "trust" && args[1] == "check":
+		return checkTrust(args[2:], out)
+	case len(args) >= 2 && args[0] == "card":
+		return cardCommand(ctx, args[1], args[2:], in, out)
 	case len(args) >= 3 && args[0] == "virtual":
 		return hand(ctx, args[1], args[2:], out)
 	}
 	return errUsage
 }
 
-func staffHash(in io.Reader, out io.Writer) error {
-	line, err := bufio.NewReader(io.LimitReader(in, 256)).ReadBytes('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return err
+func cardCommand(ctx context.Context, verb string, args []string, in io.Reader, out io.Writer) error {
+	switch verb {
+	case "read":
+		return readCard(ctx, args, in, out)
+	case "tries":
+		return countTries(ctx, args, out)
+	case "doctor":
+		return doctor(ctx, args, out)
 	}
-	pin := secret.Copy(bytes.TrimSpace(line))
-	clear(line)
-	defer pin.Wipe()
-	if pin.Len() < 6 {
-		return errors.New("a staff PIN has at least 6 characters")
-	}
-	h, err := staff.Hash(pin)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(out, h)
-	return err
-}
-
-func hand(ctx context.Context, socket string, args []string, out io.Writer) error {
-	r := control.Request{}
-	switch {
-	case len(args) == 2 && args[0] == "insert":
-		r = control.Request{Do: control.Insert, ID: args[1]}
-	case len(args) == 1 && args[0] == "remove":
-		r.Do = control.Remove
-	case len(args) == 2 && args[0] == "renew":
-		r = control.Request{Do: control.Renew, ID: args[1]}
-	case len(args) == 2 && args[0] == "face":
-		r = control.Request{Do: control.Show, ID: args[1]}
-	case len(args) == 2 && args[0] == "folder":
-		r = control.Request{Do: control.ShowFolder, Path: args[1]}
-	case len(args) == 1 && args[0] == "nobody":
-		r.Do = control.ShowNothing
-	case len(args) == 1 && args[0] == "status":
-		r.Do = control.Status
-	default:
-		return errUsage
-	}
-	reply, err := control.Send(ctx, socket, r)
-	if err != nil {
-		return err
-	}
-	return json.NewEncoder(out).Encode(reply)
+	return errUsage
 }

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"madoguchi/hardware/card"
+	"madoguchi/hardware/pcsc"
+	"madoguchi/hardware/reader"
+)
+
+// diagnosis prints findings and keeps the worst.
+type diagnosis struct {
+	out   io.Writer
+	worst error
+}
+
+func (d *diagnosis) good(format string, args ...any) {
+	_, _ = fmt.Fprintf(d.out, "ok    "+format+"\n", args...)
+}
+
+func (d *diagnosis) note(format string, args ...any) {
+	_, _ = fmt.Fprintf(d.out, "note  "+format+"\n", args...)
+}
+
+// bad says what is wrong and the cure; kind decides the exit code.
+func (d *diagnosis) bad(kind error, wrong, cure string) {
+	_, _ = fmt.Fprintf(d.out, "BAD   %s\n      cure: %s\n", wrong, cure)
+	if d.worst == nil {
+		d.worst = kind
+	}
+}
+
+var errUnhealthy = errors.New("not healthy, see above") //nolint:gochecknoglobals // a sentinel error
+
+// doctor is card doctor. It reads nothing that belongs to a person and costs no try. An empty reader is healthy.
+func doctor(ctx context.Context, args []string, out io.Writer) error {
+	f := flags("card doctor")
+	name := f.String("reader", readerAuto, "")
+	if err := parse(f, args); err != nil {
+		return err
+	}
+	r, err := openReader(*name)
+	if err != nil {
+		return err
+	}
+	d := &diagnosis{out: out}
+	if p, ok := r.(*pcsc.Reader); ok && !d.service(ctx, p) {
+		return d.worst
+	}
+	d.level(ctx, r)
+	return d.worst
+}
+
+// service looks at pcscd and its readers.
+func (d *diagnosis) service(ctx context.Context, r *pcsc.Reader) bool {
+	all, err := r.List(ctx)
+	switch {
+	case errors.Is(err, pcsc.ErrNoCgo):
+		d.bad(err, "this kioskctl was built without cgo and has no PC/SC", "install the packaged one, or build it with CGO_ENABLED=1 and libpcsclite-dev")
+		return false
+	case err != nil:
+		d.bad(err, "pcscd does not answer", "apt-get install pcscd; systemctl enable --now pcscd.socket; without rights, see polkit's rule for org.debian.pcsc-lite.access_pcsc")
+		return false
+	}
+	d.good("pcscd answers")
+	used := 0
+	for _, l := range all {
+		what := "not used: another reader was named, or a contactless one is there"
+		switch {
+		case l.Used:
+			what = "used"
+			used++
+		case l.SAM:
+			what = "not used: a slot for a security module"
+		}
+		if l.Virtual {
+			what += "; virtual (vpcd)"
+		}
+		d.good("reader %q: %s, %s", l.Name, l.Presence, what)
+	}
+	if used == 0 {
+		wrong := "pcscd has no reader that can be used"
+		if len(all) == 0 {
+			wrong = "pcscd has no reader at all"
+		}
+		d.bad(reader.ErrReaderLost, wrong, "plug the reader in; check lsusb and the driver (libccid, or the maker's); check the name given with --reader")
+	}
+	return used > 0
+}
+
+// level looks at what lies on the reader.
+func (d *diagnosis) level(ctx context.Context, r reader.Reader) {
+	l, err := look(ctx, r)
+	if err != nil {
+		d.bad(err, "the reader cannot be watched", "restart pcscd: systemctl restart pcscd")
+		return
+	}
+	switch l.Presence {
+	case reader.Card:
+		d.onReader(ctx, r, l)
+	case reader.Empty:
+		d.note("no card on the reader; with one on it the doctor can say more")
+	case reader.MuteCard:
+		d.bad(reader.ErrTimeout, "something lies on the reader that does not answer", "take it away; lay one card alone, flat, in the middle, without case or coins")
+	case reader.NoReader:
+		d.bad(reader.ErrReaderLost, "the reader is gone", "plug it in again")
+	case reader.NoService:
+		d.bad(reader.ErrService, "pcscd is gone", "systemctl restart pcscd")
+	}
+}
+
+// onReader identifies the card and finds out whether the reader carries extended commands.
+func (d *diagnosis) onReader(ctx context.Context, r reader.Reader, l reader.Level) {
+	t, err := openCard(ctx, r, card.Options{ATR: l.ATR})
+	switch {
+	case errors.Is(err, reader.ErrBusy):
+		d.bad(err, "another program holds the reader", "end it; on a kiosk kioskd itself holds the reader while a customer is served")
+		return
+	case err != nil:
+		d.bad(errors.Join(errUnhealthy, err), "the card cannot be read: "+err.Error(), "lift the card, wait a second, lay it down again; if it stays, restart pcscd")
+		return
+	}
+	id := t.card.Identity()
+	id.Wipe()
+	short := t.card.Short()
+	if err := t.close(ctx); err != nil {
+		d.bad(errors.Join(errUnhealthy, err), "the session did not end well", "lift the card and lay it down again")
+		return
+	}
+	d.good("card: %s", id.Product)
+	if id.Kind == card.KindMyNumber && id.Serial == nil {
+		d.note("the card does not tell its serial number and expiry")
+	}
+	switch {
+	case id.Kind != card.KindMyNumber && id.Kind != card.KindJuki && id.Kind != card.KindPhone:
+		d.note("extended length: not tested, this card has no file to test it with")
+	case short:
+		d.note("extended length: this reader refuses it; cards are read in pieces of 256 bytes, which takes longer. Cure: another reader, or its newer firmware or driver")
+	default:
+		d.good("extended length works")
+	}
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"errors"
+
+	"madoguchi/hardware/card"
+	"madoguchi/hardware/pcsc"
+	"madoguchi/hardware/reader"
+)
+
+// code is an exit code; scripts rely on the numbers.
+type code int
+
+// The exit codes.
+const (
+	codeOK      code = 0
+	codeError   code = 1
+	codeUsage   code = 2 // also a credential that cannot be right: nothing was sent, no try was spent
+	codeNoCard  code = 3
+	codeWrong   code = 4 // a try was spent; the tries left are printed
+	codeBlocked code = 5
+	codeKind    code = 6 // something else than a My Number Card
+	codeRefused code = 7 // by duty: production data outside maintenance mode, an unconfirmed last try
+)
+
+// The refusals.
+var (
+	errMaintenance = errors.New("refused: this card is not proven by test trust (virtual or J-LIS test issuer; --trust DIR --allow-test-trust). " + //nolint:gochecknoglobals // a sentinel error
+		"Personal data of other cards may be printed only in maintenance mode, which this version does not have")
+	errKind    = errors.New("not a My Number Card")                                                                           //nolint:gochecknoglobals // a sentinel error
+	errLastTry = errors.New("refused: this would spend the last try, or one of an unknown number; --last-try confirms it")    //nolint:gochecknoglobals // a sentinel error
+	errFormat  = errors.New("a credential does not have the form it must have; nothing was sent to the card, no try is lost") //nolint:gochecknoglobals // a sentinel error
+)
+
+// codeOf maps an error to the exit code.
+func codeOf(err error) code {
+	var wrong card.AuthError
+	is := func(targets ...error) bool {
+		for _, t := range targets {
+			if errors.Is(err, t) {
+				return true
+			}
+		}
+		return false
+	}
+	switch {
+	case err == nil:
+		return codeOK
+	case is(errUsage, errFormat, card.ErrFormat):
+		return codeUsage
+	case is(errMaintenance, errLastTry, card.ErrLastTry):
+		return codeRefused
+	case is(errKind):
+		return codeKind
+	case is(card.ErrBlocked):
+		return codeBlocked
+	case errors.As(err, &wrong):
+		return codeWrong
+	case is(reader.ErrNoCard, reader.ErrCardLost, reader.ErrReaderLost, reader.ErrService, pcsc.ErrNoCgo):
+		return codeNoCard
+	}
+	return codeError
+}
