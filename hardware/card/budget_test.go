@@ -314,6 +314,14 @@ func readSurface(t *testing.T, p *virtual.Person, opt card.Options) {
 	if err != nil || text.Application != "01030e01" || !text.Extended {
 		t.Errorf("got %+v %v", text, err)
 	}
+	for id, read := range map[string]func(context.Context) (card.IssuerCertificate, error){
+		"39303030303233": c.SurfaceCertificate, "39303030303333": c.TextCertificate,
+	} {
+		cert, err := read(t.Context())
+		if err != nil || cert.Issuer[:14] != id || cert.Key.Size() != 256 || !cert.State.Valid {
+			t.Errorf("got %+v %v", cert, err)
+		}
+	}
 	number, err := c.MyNumberByA(t.Context(), p.MyNumber())
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,9 @@
 package card
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // Product is what lies on the reader, told apart as finely as it can be without a PIN. The value is a stable
 // message key.
@@ -31,10 +34,8 @@ const (
 // productOf tells the product by the label of the token file.
 func productOf(label string) Product {
 	for _, p := range Profiles() {
-		for _, t := range p.Tokens {
-			if t == label {
-				return ProductMyNumber
-			}
+		if slices.Contains(p.Tokens, label) {
+			return ProductMyNumber
 		}
 	}
 	switch label {

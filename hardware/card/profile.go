@@ -1,6 +1,10 @@
 package card
 
-import "madoguchi/hardware/tlv"
+import (
+	"slices"
+
+	"madoguchi/hardware/tlv"
+)
 
 // Profile is one generation of the My Number Card: everything that is expected to change with the next one, in one
 // table. The code of this package names applications, files, references and keys by the constants below; a new
@@ -129,10 +133,8 @@ func Profiles() []Profile { return []Profile{profile2016()} }
 func profileOf(token string) Profile {
 	all := Profiles()
 	for _, p := range all {
-		for _, t := range p.Tokens {
-			if t == token {
-				return p
-			}
+		if slices.Contains(p.Tokens, token) {
+			return p
 		}
 	}
 	return all[0]

@@ -151,14 +151,11 @@ func (c *Card) readChain(ctx context.Context, f file) (chain, error) {
 		return chain{}, err
 	}
 	ch := chain{issuer: hex.EncodeToString(cert.issuer), virtual: cert.issuer[0] == '9'}
-	issuer := c.issuerKey(cert.issuer)
-	if issuer == nil {
-		ch.state = unproven(ReasonIssuerUnknown)
-		return ch, nil
-	}
 	municipality, keyErr := parseKey(cert.key)
-	ch.state = judge(keyErr == nil && signed(issuer, cert.signature, cert.body), ReasonCertificateForged)
-	if ch.state.Valid {
+	if keyErr != nil {
+		municipality = nil
+	}
+	if ch.state = c.checkCertificate(cert, municipality); ch.state.Valid {
 		ch.municipality = municipality
 	}
 	return ch, nil

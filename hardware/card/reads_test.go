@@ -204,8 +204,8 @@ func TestProducts(t *testing.T) {
 		want  card.Product
 	}{
 		{"residence", append(residence, "C10131 9000"), "", card.ProductResidence},
-		{"special-permanent-resident", append(residence[:len(residence):len(residence)], "C10132 9000"), "", card.ProductSpecialPermanent},
-		{"residence-does-not-say", append(residence[:len(residence):len(residence)], "6A82"), "", card.ProductResidence},
+		{"special-permanent-resident", append(slices.Clip(residence), "C10132 9000"), "", card.ProductSpecialPermanent},
+		{"residence-does-not-say", append(slices.Clip(residence), "6A82"), "", card.ProductResidence},
 		{"felica", transit, "", card.ProductTransit},
 		{"mifare-by-atr", unknown, "3B8F8001804F0CA000000306030001000000006A", card.ProductTransit},
 		{"nothing-known", unknown, "3B80800101", card.ProductUnknown},
