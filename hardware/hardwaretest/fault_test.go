@@ -188,6 +188,19 @@ func TestFaultPulledAndPutBack(t *testing.T) {
 	}
 }
 
+// TestFaultPulledBeforeTheEnd is a customer who is faster than the end of the session: what is powered off then is
+// not there.
+func TestFaultPulledBeforeTheEnd(t *testing.T) {
+	b := newBench(t, pcscd.Start(t), pcsc.Options{})
+	s := b.place()
+	b.hand.Remove()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b.until(reader.Empty)
+	b.recovers()
+}
+
 func TestFaultServiceTerminated(t *testing.T) { serviceEnds(t, (*pcscd.Daemon).Term) }
 
 func TestFaultServiceKilled(t *testing.T) { serviceEnds(t, (*pcscd.Daemon).Kill) }
