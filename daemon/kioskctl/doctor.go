@@ -33,7 +33,7 @@ func (d *diagnosis) bad(kind error, wrong, cure string) {
 	}
 }
 
-var errUnhealthy = errors.New("not healthy, see above") //nolint:gochecknoglobals // a sentinel error
+var errUnhealthy = errors.New("not healthy, see above")
 
 // doctor is card doctor. It reads nothing that belongs to a person and costs no try. An empty reader is healthy.
 func doctor(ctx context.Context, args []string, out io.Writer) error {

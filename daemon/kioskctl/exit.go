@@ -25,11 +25,11 @@ const (
 
 // The refusals.
 var (
-	errMaintenance = errors.New("refused: this card is not proven by test trust (virtual or J-LIS test issuer; --trust DIR --allow-test-trust). " + //nolint:gochecknoglobals // a sentinel error
+	errMaintenance = errors.New("refused: this card is not proven by test trust (virtual or J-LIS test issuer; --trust DIR --allow-test-trust). " +
 		"Personal data of other cards may be printed only in maintenance mode, which this version does not have")
-	errKind    = errors.New("not a My Number Card")                                                                           //nolint:gochecknoglobals // a sentinel error
-	errLastTry = errors.New("refused: this would spend the last try, or one of an unknown number; --last-try confirms it")    //nolint:gochecknoglobals // a sentinel error
-	errFormat  = errors.New("a credential does not have the form it must have; nothing was sent to the card, no try is lost") //nolint:gochecknoglobals // a sentinel error
+	errKind    = errors.New("not a My Number Card")
+	errLastTry = errors.New("refused: this would spend the last try, or one of an unknown number; --last-try confirms it")
+	errFormat  = errors.New("a credential does not have the form it must have; nothing was sent to the card, no try is lost")
 )
 
 // codeOf maps an error to the exit code.

@@ -47,7 +47,7 @@ exit codes: 0 ok, 1 error, 2 usage, 3 no reader or no card, 4 wrong credential (
             5 blocked, 6 not a My Number Card, 7 refused by duty
 `
 
-var errUsage = errors.New("usage") //nolint:gochecknoglobals // a sentinel error
+var errUsage = errors.New("usage")
 
 // limit is how long a command may take; only simulate runs until it is interrupted.
 const limit = 60 * time.Second
