@@ -363,16 +363,21 @@ func FuzzExchange(f *testing.F) {
 	} {
 		f.Add(unhex(f, selectFace), unhex(f, s))
 	}
-	c := newCard(f)
+	cards := []*virtual.Card{newCard(f), newCard(f, virtual.Options{TPDU: true, KeepRightsOnSelect: true, MergedLicence: true})}
 	f.Fuzz(func(t *testing.T, one, two []byte) {
-		c.PowerOn()
-		for _, cmd := range [][]byte{one, two, two} {
-			if a := c.Exchange(cmd); len(a.Data) < 2 || len(a.Data) > 65536+2 || a.Mute || a.Gone {
-				t.Fatalf("got an answer of %d bytes, mute %v, gone %v", len(a.Data), a.Mute, a.Gone)
+		for _, c := range cards {
+			c.PowerOn()
+			for _, cmd := range [][]byte{one, two, {0x00, 0xC0, 0x00, 0x00, 0x00}, two} {
+				if a := c.Exchange(cmd); len(a.Data) < 2 || len(a.Data) > 65536+2 || a.Mute || a.Gone || a.Broken {
+					t.Fatalf("got an answer of %d bytes, mute %v, gone %v", len(a.Data), a.Mute, a.Gone)
+				}
+				if out, own := c.ReaderCommand(cmd); own && len(out) < 2 {
+					t.Fatal("got no status word from the reader")
+				}
 			}
+			c.Stats()
+			c.PowerOff()
 		}
-		c.Stats()
-		c.PowerOff()
 	})
 }
 

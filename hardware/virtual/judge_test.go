@@ -135,7 +135,7 @@ func (b *bench) front(key *rsa.PublicKey, raw []byte) {
 		{"front-person", "DF22 DF23 DF24"}, {"front-images", "DF25 DF26"}, {"front-photo", "DF27"},
 	} {
 		h := sha256.New()
-		for _, tag := range strings.Fields(group.tags) {
+		for tag := range strings.FieldsSeq(group.tags) {
 			h.Write(whole[tag])
 		}
 		b.verdict[group.name] = found && len(digests) == 96 && digests[32*i:32*i+32] == string(h.Sum(nil))
@@ -226,7 +226,7 @@ func TestEverythingSigned(t *testing.T) {
 // good is the list of what must hold, by hand.
 func good(withoutSign bool) map[string]bool {
 	want := map[string]bool{}
-	for _, name := range strings.Fields(`number-digest attributes-digest integrity card-key challenge-text age
+	for name := range strings.FieldsSeq(`number-digest attributes-digest integrity card-key challenge-text age
 		number-image front-person front-images front-photo challenge-face one-card-key-everywhere
 		auth-chain auth-signature sign-chain sign-signature`) {
 		want[name] = true
@@ -267,7 +267,7 @@ func TestEveryVariantSigned(t *testing.T) {
 			if tc.only != "" {
 				maps.DeleteFunc(want, func(k string, _ bool) bool { return !strings.Contains(tc.only, k) })
 			}
-			for _, k := range strings.Fields(tc.bad) {
+			for k := range strings.FieldsSeq(tc.bad) {
 				want[k] = false
 			}
 			if d := cmp.Diff(want, judged(t, person(t, "yamada"), tc.o)); d != "" {
