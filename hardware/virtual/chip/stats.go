@@ -71,6 +71,25 @@ func (c *Card) ResetStats() Stats {
 	return s
 }
 
+// Tries looks at all try counters from outside, by application and file as in Stats; nil for a card without PINs.
+func (c *Card) Tries() map[string]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var out map[string]int
+	for i := range c.layout.Applications {
+		a := &c.layout.Applications[i]
+		for j := range a.Files {
+			if f := &a.Files[j]; f.isPIN() {
+				if out == nil {
+					out = map[string]int{}
+				}
+				out[fmt.Sprintf("%s/%04X", a.Name, f.ID)] = f.PIN.Left
+			}
+		}
+	}
+	return out
+}
+
 // TriesLeft looks at a try counter from outside, e.g. TriesLeft("0408", 0x0011); -1 when there is no such PIN.
 func (c *Card) TriesLeft(application string, file uint16) int {
 	c.mu.Lock()

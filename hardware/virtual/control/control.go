@@ -47,6 +47,7 @@ type Reply struct {
 	Gone  bool           `json:"gone,omitempty"`  // ... but lies there no more: it left by its faults
 	Scene string         `json:"scene,omitempty"` // what the camera shows
 	Stats *virtual.Stats `json:"stats,omitempty"` // counters of that card
+	Tries map[string]int `json:"tries,omitempty"` // tries left on that card, e.g. "0408/0011"
 }
 
 const maxLine = 4096

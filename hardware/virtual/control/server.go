@@ -129,6 +129,7 @@ func (s *Server) Do(r Request) Reply {
 		stats := s.card.Stats()
 		reply.Stats = &stats
 	}
+	reply.Tries = s.card.Tries()
 	if h, ok := s.Hand.(interface{ Card() *virtual.Card }); ok {
 		reply.Gone = h.Card() != s.card
 	}

@@ -100,6 +100,14 @@ func TestHandlesACardBehindVPCD(t *testing.T) {
 	if got := do(Request{Do: ResetStats}, ""); got.Card != "sato" || got.Gone || got.Stats.APDUs != 3 || got.Stats.Bytes != 2 {
 		t.Errorf("got %+v, want 3 commands and 2 bytes", got)
 	}
+	p.ask("0009"+"00200091"+"0430303030", "000263C2")
+	wantTries := map[string]int{
+		"0100/001C": 3, "0401/001C": 3, "0402/0011": 10, "0402/0012": 10, "0402/0013": 10, "0408/0011": 2, "0408/0012": 0,
+		"0408/0014": 10, "0408/0015": 10, "jpki/0018": 3, "jpki/001B": 5,
+	}
+	if d := cmp.Diff(wantTries, do(Request{Do: ResetStats}, "").Tries); d != "" {
+		t.Error("tries (-want +got):", d)
+	}
 	do(Request{Do: Fault, Faults: &Faults{RefuseExtended: true}}, "")
 	p.ask("0007"+"00B08400000000", "0002"+"6700")
 	if got := do(Request{Do: Status}, ""); got.Stats.APDUs != 1 || got.Stats.Bytes != 0 {

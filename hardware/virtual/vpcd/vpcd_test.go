@@ -111,6 +111,37 @@ func TestCardLeaves(t *testing.T) {
 	}
 }
 
+// TestBrokenReader: vpcd knows no transport error but the end of the connection, also for a card that stays whole.
+func TestBrokenReader(t *testing.T) {
+	d, card := newDriver(t), virtual.FeliCa()
+	card.SetFaults(virtual.Faults{BreakExtended: true})
+	slot := NewSlot(d.Addr().String())
+	if slot.Card() != nil {
+		t.Error("an empty slot has a card")
+	}
+	<-slot.Done() // closed already
+	if err := slot.Insert(card); err != nil {
+		t.Fatal(err)
+	}
+	done := slot.Done()
+	conn := d.accept()
+	d.ask(conn, "000101"+"000500B0000000", "00026A81")
+	if slot.Card() != card {
+		t.Error("the card is not in the slot")
+	}
+	d.say(conn, "000700B00000000000")
+	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Errorf("got %v, want the end of the connection and no answer", err)
+	}
+	<-done
+	if slot.Card() != nil {
+		t.Error("the card is in the slot still")
+	}
+	if err := slot.Remove(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestMuteCardCanBeRemoved(t *testing.T) {
 	d, card := newDriver(t), virtual.FeliCa()
 	card.SetFaults(virtual.Faults{MuteAt: 1})
