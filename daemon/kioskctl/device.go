@@ -71,8 +71,7 @@ func (w *watched) Transmit(ctx context.Context, command []byte) ([]byte, error) 
 // credential has been sent by then.
 func openCard(ctx context.Context, r reader.Reader, opt card.Options) (*tap, error) {
 	t, err := openOnce(ctx, r, opt)
-	var extended *card.ExtendedError
-	if errors.As(err, &extended) {
+	if _, ok := errors.AsType[*card.ExtendedError](err); ok {
 		opt.Short = true
 		return openOnce(ctx, r, opt)
 	}

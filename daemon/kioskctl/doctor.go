@@ -21,9 +21,7 @@ func (d *diagnosis) good(format string, args ...any) {
 	_, _ = fmt.Fprintf(d.out, "ok    "+format+"\n", args...)
 }
 
-func (d *diagnosis) note(format string, args ...any) {
-	_, _ = fmt.Fprintf(d.out, "note  "+format+"\n", args...)
-}
+func (d *diagnosis) note(text string) { _, _ = fmt.Fprintln(d.out, "note  "+text) }
 
 // bad says what is wrong and the cure; kind decides the exit code.
 func (d *diagnosis) bad(kind error, wrong, cure string) {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"os"
 	"strings"
 	"testing"
 
@@ -40,17 +41,21 @@ func newBench(t *testing.T, id string, o ...virtual.Options) *bench {
 	return b
 }
 
-func (b *bench) read(t *testing.T, r route, stdin string, test bool, more ...string) (string, error) {
+// read reads with the virtual cards' trust.
+func (b *bench) read(t *testing.T, r route, stdin string, more ...string) (string, error) {
+	t.Helper()
+	set, err := (trust.Options{AllowTest: true}).Load(testTrust(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.readWith(t, r, stdin, set, more...)
+}
+
+func (b *bench) readWith(t *testing.T, r route, stdin string, set *trust.Set, more ...string) (string, error) {
 	t.Helper()
 	o, err := parseRead(append([]string{"--reader", "virtual:", "--secrets", "-", "--json", "--route", string(r)}, more...))
 	if err != nil {
 		t.Fatal(err)
-	}
-	set := &trust.Set{}
-	if test {
-		if set, err = (trust.Options{AllowTest: true}).Load(testTrust(t)); err != nil {
-			t.Fatal(err)
-		}
 	}
 	s, err := parseSecrets([]byte(stdin))
 	if err != nil {
@@ -67,7 +72,7 @@ func TestWhatIsNeverRead(t *testing.T) {
 	for _, r := range []route{routeB, routePIN, routeJPKI, routeAll} {
 		t.Run(string(r), func(t *testing.T) {
 			b := newBench(t, "sato")
-			if _, err := b.read(t, r, hanako, true); err != nil {
+			if _, err := b.read(t, r, hanako); err != nil {
 				t.Fatal(err)
 			}
 			s := b.card.Stats()
@@ -96,23 +101,72 @@ func TestWhatIsNeverRead(t *testing.T) {
 	}
 }
 
-// Duty 12: where the card is proven before the credential, a card of another issuer is not sent any.
+// Duty 12: without test trust no card is sent a credential; with test trust of somebody else none but in route b.
 func TestRefusalSendsNoCredential(t *testing.T) {
-	for _, r := range []route{routePIN, routeJPKI, routeAll} {
-		b := newBench(t, "sato")
-		if text, err := b.read(t, r, hanako, false); codeOf(err) != codeRefused || text != "" {
-			t.Fatalf("%s: %q, %v", r, text, err)
-		}
-		if s := b.card.Stats(); s.AllVerifies() != 0 || s.Reads["0408/0002"]+s.Reads["0402/0002"] != 0 {
-			t.Fatalf("%s: %v %v", r, s.Verifies, s.Reads)
-		}
+	for _, tt := range []struct {
+		name  string
+		route route
+		trust *trust.Set
+	}{
+		{"b-without-trust", routeB, &trust.Set{}},
+		{"pin-without-trust", routePIN, &trust.Set{}},
+		{"jpki-without-trust", routeJPKI, &trust.Set{}},
+		{"all-without-trust", routeAll, &trust.Set{}},
+		{"pin-other-trust", routePIN, otherTrust(t, true)},
+		{"jpki-other-trust", routeJPKI, otherTrust(t, true)},
+		{"pin-other-trust-without-jpki", routePIN, otherTrust(t, false)},
+		{"jpki-other-trust-without-jpki", routeJPKI, otherTrust(t, false)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newBench(t, "sato")
+			if text, err := b.readWith(t, tt.route, hanako, tt.trust); codeOf(err) != codeRefused || text != "" {
+				t.Fatalf("%q, %v", text, err)
+			}
+			if s := b.card.Stats(); s.AllVerifies() != 0 || s.Reads["0408/0002"]+s.Reads["0402/0002"] != 0 {
+				t.Fatalf("%v %v", s.Verifies, s.Reads)
+			}
+		})
+	}
+}
+
+// otherTrust is test trust that knows neither the virtual cards' issuer nor, with jpki, the right authority: the
+// signature authority stands in for another office's.
+func otherTrust(t *testing.T, withJPKI bool) *trust.Set {
+	t.Helper()
+	set, err := (trust.Options{AllowTest: true}).Load(testTrust(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := trust.Dir{Kind: trust.Test}
+	if withJPKI {
+		d.JPKIAuth = set.JPKISign
+	}
+	return &trust.Set{Dirs: []trust.Dir{d}, JPKIAuth: d.JPKIAuth}
+}
+
+// Test trust without authorities proves the card by its issuer's certificate, also before the PIN.
+func TestByPINWithSurfaceTrustOnly(t *testing.T) {
+	dir := testTrust(t)
+	if err := os.RemoveAll(dir + "/jpki-auth"); err != nil {
+		t.Fatal(err)
+	}
+	set, err := (trust.Options{AllowTest: true}).Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := newBench(t, "sato").readWith(t, routePIN, hanako, set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := decode(t, text); !r.Authenticity.Attributes.Valid || r.Certificates.Auth != nil || r.APDUs > 24 {
+		t.Fatalf("got %s", text)
 	}
 }
 
 // By 照合番号B the face proves the card; the text of a card that is not proven is not read.
 func TestRefusalByBReadsNoText(t *testing.T) {
 	b := newBench(t, "sato")
-	if text, err := b.read(t, routeB, hanako, false); codeOf(err) != codeRefused || text != "" {
+	if text, err := b.readWith(t, routeB, hanako, otherTrust(t, true)); codeOf(err) != codeRefused || text != "" {
 		t.Fatalf("%q, %v", text, err)
 	}
 	if s := b.card.Stats(); s.Reads["0408/0002"] != 0 || s.Verifies["0408/0015"] != 0 {
@@ -122,7 +176,7 @@ func TestRefusalByBReadsNoText(t *testing.T) {
 
 // A changed photo on a test card is shown as changed, but not saved.
 func TestChangedPhoto(t *testing.T) {
-	text, err := newBench(t, "sato", virtual.Options{TamperPhoto: true}).read(t, routeB, hanako, true)
+	text, err := newBench(t, "sato", virtual.Options{TamperPhoto: true}).read(t, routeB, hanako)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,14 +186,14 @@ func TestChangedPhoto(t *testing.T) {
 	}
 	file := t.TempDir() + "/face.jp2"
 	b := newBench(t, "sato", virtual.Options{TamperPhoto: true})
-	if text, err = b.read(t, routeB, hanako, true, "--save-face", file); codeOf(err) != codeRefused || text != "" {
+	if text, err = b.read(t, routeB, hanako, "--save-face", file); codeOf(err) != codeRefused || text != "" {
 		t.Fatalf("%q, %v", text, err)
 	}
 }
 
 // A copy of a test card's files is shown as a copy.
 func TestCopy(t *testing.T) {
-	text, err := newBench(t, "sato", virtual.Options{Cloned: true}).read(t, routeB, hanako, true)
+	text, err := newBench(t, "sato", virtual.Options{Cloned: true}).read(t, routeB, hanako)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +204,7 @@ func TestCopy(t *testing.T) {
 
 // Data signed by a stranger beside a genuine certificate, which anybody can read from a card, prove nothing: refused.
 func TestForeignIssuer(t *testing.T) {
-	text, err := newBench(t, "sato", virtual.Options{ForeignIssuer: true}).read(t, routeB, hanako, true)
+	text, err := newBench(t, "sato", virtual.Options{ForeignIssuer: true}).read(t, routeB, hanako)
 	if codeOf(err) != codeRefused || text != "" {
 		t.Fatalf("%q, %v", text, err)
 	}
@@ -160,21 +214,21 @@ func TestForeignIssuer(t *testing.T) {
 func TestLastTry(t *testing.T) {
 	b := newBench(t, "sato")
 	for left := 2; left > 0; left-- {
-		if _, err := b.read(t, routePIN, `{"pin":"2468"}`, true); codeOf(err) != codeWrong {
+		if _, err := b.read(t, routePIN, `{"pin":"2468"}`); codeOf(err) != codeWrong {
 			t.Fatalf("got %v", err)
 		}
 		if got := b.card.TriesLeft("0408", 0x0011); got != left {
 			t.Fatalf("%d tries left, want %d", got, left)
 		}
 	}
-	if _, err := b.read(t, routePIN, hanako, true); codeOf(err) != codeRefused || b.card.TriesLeft("0408", 0x0011) != 1 {
+	if _, err := b.read(t, routePIN, hanako); codeOf(err) != codeRefused || b.card.TriesLeft("0408", 0x0011) != 1 {
 		t.Fatalf("the last try without a confirmation: %v", err)
 	}
-	if _, err := b.read(t, routePIN, `{"pin":"2468"}`, true, "--last-try"); codeOf(err) != codeBlocked {
+	if _, err := b.read(t, routePIN, `{"pin":"2468"}`, "--last-try"); codeOf(err) != codeBlocked {
 		t.Fatalf("got %v", err)
 	}
 	sent := b.card.Stats().AllVerifies()
-	if _, err := b.read(t, routePIN, hanako, true, "--last-try"); codeOf(err) != codeBlocked || b.card.Stats().AllVerifies() != sent {
+	if _, err := b.read(t, routePIN, hanako, "--last-try"); codeOf(err) != codeBlocked || b.card.Stats().AllVerifies() != sent {
 		t.Fatalf("something was sent to a blocked PIN: %v", err)
 	}
 }
@@ -184,7 +238,7 @@ func TestPulledAnywhere(t *testing.T) {
 	for at := 1; at <= 30; at++ {
 		b := newBench(t, "sato")
 		b.card.SetFaults(chip.Faults{RemoveAt: at, RemoveProcessed: true})
-		text, err := b.read(t, routeAll, hanako, true)
+		text, err := b.read(t, routeAll, hanako)
 		s := b.card.Stats()
 		if s.Verifies["0408/0011"] > 1 || s.Verifies["jpki/001B"] > 1 || s.Verifies["0402/0013"] > 1 {
 			t.Fatalf("command %d: VERIFYs %v", at, s.Verifies)
@@ -207,7 +261,7 @@ func TestShortReaders(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, "sato")
 			b.card.SetFaults(f)
-			text, err := b.read(t, routeAll, hanako, true)
+			text, err := b.read(t, routeAll, hanako)
 			if err != nil {
 				t.Fatal(err)
 			}

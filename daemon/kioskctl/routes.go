@@ -47,11 +47,14 @@ func (g *gathering) read(ctx context.Context) error {
 	if id := g.card.Identity(); id.Kind != card.KindMyNumber {
 		return fmt.Errorf("%w, but %s", errKind, id.Kind)
 	}
+	if len(g.gate.test.Dirs) == 0 {
+		return errMaintenance // nothing could prove this card, so no credential is sent to it
+	}
 	g.authenticity = unread()
 	if g.options.route == routeB {
 		return g.readB(ctx)
 	}
-	if err := g.readAuthCertificate(ctx); err != nil {
+	if err := g.proveFirst(ctx); err != nil {
 		return err
 	}
 	if g.options.route != routeJPKI {
@@ -85,6 +88,24 @@ func (g *gathering) readB(ctx context.Context) error {
 		return credential("number_b", err)
 	}
 	g.attributes = &attributes
+	return nil
+}
+
+// proveFirst proves the card before any credential is sent: by its authentication certificate, or, where the test
+// trust has no authorities for that one, by the issuer's certificate beside the text. Then auth stays empty.
+func (g *gathering) proveFirst(ctx context.Context) error {
+	if g.options.route == routeJPKI || len(g.gate.test.JPKIAuth) > 0 {
+		return g.readAuthCertificate(ctx)
+	}
+	c, err := g.card.TextCertificate(ctx)
+	switch {
+	case errors.Is(err, card.ErrNotFound) || errors.Is(err, card.ErrMalformed) || errors.Is(err, card.ErrSecurity):
+		return fmt.Errorf("%w (it shows no issuer's certificate)", errMaintenance)
+	case err != nil:
+		return err
+	case !c.State.Checked || !c.State.Valid || !g.gate.test.IsTestIssuer(c.Issuer):
+		return errMaintenance
+	}
 	return nil
 }
 

@@ -138,7 +138,7 @@ func TestRefusals(t *testing.T) {
 			}
 			put(t, dir, tt.file, tt.text)
 			_, err := trust.Options{AllowTest: true}.Load(dir)
-			if !errors.Is(err, tt.want) || !strings.Contains(err.Error(), filepath.Base(tt.file)) && tt.want == trust.ErrForm {
+			if !errors.Is(err, tt.want) || !strings.Contains(err.Error(), filepath.Base(tt.file)) && errors.Is(tt.want, trust.ErrForm) {
 				t.Fatalf("got %v, want %v that names %s", err, tt.want, tt.file)
 			}
 		})
