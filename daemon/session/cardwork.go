@@ -99,14 +99,20 @@ func (s *Session) counters(ctx context.Context, c *card.Card, out *flow.Identifi
 // work itself is never repeated, because it may hold a VERIFY.
 func (s *Session) withCard(ctx context.Context, work func(*card.Card) error) error {
 	ran, err := s.openCard(ctx, work)
-	if ext := (*card.ExtendedError)(nil); errors.As(err, &ext) && !s.short {
-		s.short = true
+	if ext := (*card.ExtendedError)(nil); errors.As(err, &ext) && !s.isShort() {
+		s.short = s.Reader.Info().Name
 		if !ran {
 			_, err = s.openCard(ctx, work)
 		}
 	}
 	return err
 }
+
+// slowAfter is when the first, small extended answer counts as slow; a card may wait 2.5 s for any answer.
+const slowAfter = 3 * time.Second
+
+// isShort says whether the reader in use is known to refuse extended commands.
+func (s *Session) isShort() bool { return s.short != "" && s.short == s.Reader.Info().Name }
 
 // openCard says whether the work began.
 func (s *Session) openCard(ctx context.Context, work func(*card.Card) error) (ran bool, err error) {
@@ -119,11 +125,15 @@ func (s *Session) openCard(ctx context.Context, work func(*card.Card) error) (ra
 			s.Log.Debug("card session closed with an error", slog.Any("error", err))
 		}
 	}()
-	c, err := card.Open(ctx, conn, card.Options{Trust: s.Trust, Short: s.short})
+	c, err := card.Open(ctx, conn, card.Options{Trust: s.Trust, Short: s.isShort(), Now: s.Now, SlowAfter: slowAfter})
 	if err != nil {
 		return false, err
 	}
-	s.short = s.short || c.Short()
+	defer func() {
+		if c.Short() {
+			s.short = s.Reader.Info().Name
+		}
+	}()
 	if err := work(c); err != nil {
 		return true, err
 	}

@@ -105,7 +105,7 @@ type Session struct {
 	queue   Queue
 
 	cardMu   sync.Mutex // one exchange with the card at a time
-	short    bool       // guarded by cardMu: this reader refuses extended commands
+	short    string     // guarded by cardMu: the name of the reader that refuses extended commands, or is slow with them
 	engineMu sync.Mutex // the engine is not safe for concurrent use
 }
 
