@@ -25,7 +25,7 @@ const (
 
 // The refusals.
 var (
-	errMaintenance = errors.New("refused: this card is not proven by test trust (virtual or J-LIS test issuer; --trust DIR --allow-test-trust). " +
+	errMaintenance = errors.New("refused: this card is not proven by test trust (virtual or J-LIS test issuer; --trust DIR). " +
 		"Personal data of other cards may be printed only in maintenance mode, which this version does not have")
 	errKind    = errors.New("not a My Number Card")
 	errLastTry = errors.New("refused: this would spend the last try, or one of an unknown number; --last-try confirms it")

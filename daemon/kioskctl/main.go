@@ -24,7 +24,7 @@ const usage = `kioskctl COMMAND
   trust check DIR ...          load trust directories, strictly, and say what is in them
 
   card read --reader READER --secrets FILE|- [--json] [--route b|pin|jpki|all] [--trust DIR ...]
-            [--allow-test-trust] [--save-face FILE] [--with-my-number] [--last-try]
+            [--save-face FILE] [--with-my-number] [--last-try]
                                read a test card and print JSON; --json prints it in one line
   card tries --reader READER [--all]
                                the try counters; costs no try

@@ -38,7 +38,7 @@ func TestThroughRealPCSC(t *testing.T) {
 		t.Fatalf("%s, %v", text, err)
 	}
 	text, err = kioskctl(t, hanako, "card", "read", "--reader", "auto", "--route", "all", "--trust", testTrust(t),
-		"--allow-test-trust", "--secrets", "-", "--json")
+		"--secrets", "-", "--json")
 	if err != nil {
 		t.Fatal(err)
 	}

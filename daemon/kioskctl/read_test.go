@@ -40,7 +40,7 @@ func read(t *testing.T, person, route, stdin string, more ...string) (string, er
 	t.Helper()
 	args := []string{
 		"card", "read", "--reader", "virtual:" + person, "--route", route, "--trust", testTrust(t),
-		"--allow-test-trust", "--secrets", "-", "--json",
+		"--secrets", "-", "--json",
 	}
 	return kioskctl(t, stdin, append(args, more...)...)
 }
@@ -209,11 +209,10 @@ func TestRefusedOutsideMaintenance(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "face.jp2")
 	for _, route := range []string{"b", "pin", "jpki", "all"} {
 		for name, more := range map[string][]string{
-			"no-trust":                       nil,
-			"production-trust":               {"--trust", production},
-			"production-trust-allowing-test": {"--trust", production, "--allow-test-trust"},
-			"save-face":                      {"--save-face", file},
-			"with-my-number":                 {"--with-my-number"},
+			"no-trust":         nil,
+			"production-trust": {"--trust", production},
+			"save-face":        {"--save-face", file},
+			"with-my-number":   {"--with-my-number"},
 		} {
 			t.Run(route+"-"+name, func(t *testing.T) {
 				if name == "save-face" && route == "jpki" || name == "with-my-number" && (route == "jpki" || route == "b") {
@@ -254,10 +253,14 @@ func productionTrust(t *testing.T) string {
 	return dir
 }
 
-func TestTestTrustMustBeAllowed(t *testing.T) {
-	_, err := kioskctl(t, hanako, "card", "read", "--reader", "virtual:sato", "--trust", testTrust(t), "--secrets", "-")
-	if err == nil || !strings.Contains(err.Error(), "allowed explicitly") {
-		t.Fatalf("got %v", err)
+// No trust is built in: the virtual issuer's keys count only when a directory names them.
+func TestNoTrustIsBuiltIn(t *testing.T) {
+	text, err := kioskctl(t, hanako, "card", "read", "--reader", "virtual:sato", "--secrets", "-")
+	if codeOf(err) != codeRefused || text != "" {
+		t.Fatalf("got %q, %v", text, err)
+	}
+	if _, err := kioskctl(t, hanako, "card", "read", "--reader", "virtual:sato", "--trust", testTrust(t), "--secrets", "-"); err != nil {
+		t.Fatal(err)
 	}
 }
 

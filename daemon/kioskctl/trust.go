@@ -37,7 +37,7 @@ func writeVirtualTrust(dir string, out io.Writer) error {
 	if err := d.Write(); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "%s: test trust for virtual cards; use it with --trust %s --allow-test-trust\n", dir, dir)
+	_, err = fmt.Fprintf(out, "%s: test trust for virtual cards; use it with --trust %s\n", dir, dir)
 	return err
 }
 
