@@ -1,6 +1,7 @@
 package session
 
 import (
+	"crypto/rand"
 	"slices"
 
 	"madoguchi/daemon/flow"
@@ -83,4 +84,25 @@ func (e *entry) take() *secret.Bytes {
 func (e *entry) clear() {
 	clear(e.digits[:])
 	e.n = 0
+}
+
+// draw gives a random permutation of 0..9 (Fisher and Yates), every one as likely as any other.
+func draw() []int {
+	codes := []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}
+	for i := len(codes) - 1; i > 0; i-- {
+		j := below(i + 1)
+		codes[i], codes[j] = codes[j], codes[i]
+	}
+	return codes
+}
+
+// below gives a random number in 0..n-1, n at most 256: bytes of the incomplete last run of n are thrown away.
+func below(n int) int {
+	var b [1]byte
+	for {
+		_, _ = rand.Read(b[:]) // never fails since Go 1.24
+		if int(b[0]) < 256/n*n {
+			return int(b[0]) % n
+		}
+	}
 }

@@ -33,7 +33,7 @@ type seen struct {
 func (s *seen) Show(sc screen.Screen) {
 	s.browser.Show(sc)
 	var b bytes.Buffer
-	html := ""
+	var html string
 	if err := page.Render(&b, sc); err != nil {
 		html = err.Error()
 	} else {

@@ -7,7 +7,6 @@ import (
 	"context"
 	"image"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -123,7 +122,7 @@ type (
 // New makes a session; Run starts it.
 func New(d Deps) *Session {
 	if d.Draw == nil {
-		d.Draw = func() []int { return rand.Perm(10) } // seeded by the system, unlike any stream of ours
+		d.Draw = draw
 	}
 	return &Session{Deps: d, inbox: make(chan message, 64), people: newStaffSessions()}
 }
