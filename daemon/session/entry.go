@@ -86,8 +86,8 @@ func (e *entry) clear() {
 	e.n = 0
 }
 
-// draw gives a random permutation of 0..9 (Fisher and Yates), every one as likely as any other.
-func draw() []int {
+// permutation gives a random permutation of 0..9 (Fisher and Yates), every one as likely as any other.
+func permutation() []int {
 	codes := []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}
 	for i := len(codes) - 1; i > 0; i-- {
 		j := below(i + 1)

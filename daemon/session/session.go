@@ -122,7 +122,7 @@ type (
 // New makes a session; Run starts it.
 func New(d Deps) *Session {
 	if d.Draw == nil {
-		d.Draw = draw
+		d.Draw = permutation
 	}
 	return &Session{Deps: d, inbox: make(chan message, 64), people: newStaffSessions()}
 }
