@@ -44,6 +44,12 @@ func (s *Session) capture(gen uint32) {
 	frames := make(chan camera.Frame, 1)
 	s.wg.Go(func() {
 		defer close(frames)
+		select { // a capture that has just ended may still be closing the device
+		case s.filming <- struct{}{}:
+			defer func() { <-s.filming }()
+		case <-ctx.Done():
+			return
+		}
 		err := s.Camera.Stream(ctx, func(f camera.Frame) {
 			s.Kiosk.Frame(f.JPEG)
 			select { // the newest frame counts
@@ -56,9 +62,8 @@ func (s *Session) capture(gen uint32) {
 				frames <- f
 			}
 		})
-		if ctx.Err() == nil {
+		if ctx.Err() == nil { // the verdict over too few frames says the rest; levels come from Watch alone
 			s.Log.Warn("the camera stopped", slog.Any("error", err))
-			s.post(ctx, flow.CameraLevel{})
 		}
 	})
 	s.wg.Go(func() {

@@ -103,9 +103,10 @@ type Session struct {
 	hint    present.View
 	queue   Queue
 
-	cardMu   sync.Mutex // one exchange with the card at a time
-	short    string     // guarded by cardMu: the name of the reader that refuses extended commands, or is slow with them
-	engineMu sync.Mutex // the engine is not safe for concurrent use
+	cardMu   sync.Mutex    // one exchange with the card at a time
+	short    string        // guarded by cardMu: the name of the reader that refuses extended commands, or is slow with them
+	filming  chan struct{} // holds one token while a stream is open
+	engineMu sync.Mutex    // the engine is not safe for concurrent use
 }
 
 // scope is the context of a phase.
@@ -124,7 +125,7 @@ func New(d Deps) *Session {
 	if d.Draw == nil {
 		d.Draw = permutation
 	}
-	return &Session{Deps: d, inbox: make(chan message, 64), people: newStaffSessions()}
+	return &Session{Deps: d, inbox: make(chan message, 64), filming: make(chan struct{}, 1), people: newStaffSessions()}
 }
 
 // post hands a message to the owner; it gives up when ctx ends.

@@ -2,12 +2,14 @@ package session_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"madoguchi/daemon/session"
+	"madoguchi/hardware/camera"
 	"madoguchi/hardware/reader"
 	"madoguchi/hardware/virtual"
 	"madoguchi/storage/record"
@@ -312,6 +314,46 @@ func TestCameraDies(t *testing.T) {
 			t.Fatal("the camera is still open")
 		}
 	})
+}
+
+// slowToClose is a camera whose Stream ends late, and whose first stream may break without any change of level.
+type slowToClose struct {
+	*virtual.Camera
+	breaks *int
+}
+
+func (c slowToClose) Stream(ctx context.Context, deliver func(camera.Frame)) error {
+	if *c.breaks > 0 {
+		*c.breaks--
+		return errors.New("input/output error")
+	}
+	err := c.Camera.Stream(ctx, deliver)
+	<-time.After(300 * time.Millisecond)
+	return err
+}
+
+// A second try that begins while the first is still closing the device waits for it, and a stream that breaks does
+// not count as a camera that is gone.
+func TestCaptureAgain(t *testing.T) {
+	for name, breaks := range map[string]int{"closes-late": 0, "breaks-once": 1} {
+		t.Run(name, func(t *testing.T) {
+			run(t, func(d *session.Deps) {
+				d.Engine = engine{similar: 0.2, live: 0.99}
+				d.Camera = slowToClose{d.Camera.(*virtual.Camera), &breaks}
+			}, func(t *testing.T, k *kiosk) {
+				k.signIn()
+				k.toFace("ito")
+				k.pass(10 * time.Second)
+				k.want(screen.WaitStaff)
+				if c := k.page.shown().Case; c == nil || c.Reason != "face-mismatch" || len(c.Live) != 3 {
+					t.Fatalf("got case %+v\n%s", c, k.log)
+				}
+				if got := k.page.shown().Kiosk.Camera; got != "ok" {
+					t.Fatalf("the camera counts as %s", got)
+				}
+			})
+		})
+	}
 }
 
 func TestCameraIsOpenForTheFaceOnly(t *testing.T) {
