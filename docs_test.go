@@ -3,6 +3,7 @@ package madoguchi_test
 import (
 	"flag"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -27,6 +28,32 @@ func TestFailuresDocument(t *testing.T) {
 	}
 	if string(got) != want {
 		t.Fatal("docs/failures.md is not up to date; run go test . -update")
+	}
+}
+
+// A code that the machine or the session can put on a screen has its cause and its way out.
+func TestEveryTroubleHasTexts(t *testing.T) {
+	found := 0
+	for path, pattern := range map[string]string{
+		"daemon/flow/state.go":       `Code\s*=\s*"([a-z0-9-]+)"`,
+		"daemon/session/cardwork.go": `return "([a-z0-9-]+)"`,
+		"daemon/session/customer.go": `trouble = "([a-z0-9-]+)"`,
+	} {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(string(b), -1) {
+			found++
+			for _, lang := range i18n.Languages() {
+				if _, ok := i18n.TroubleFor(lang, m[1]); !ok {
+					t.Errorf("%s shows %q, which has no text in %s", path, m[1], lang)
+				}
+			}
+		}
+	}
+	if found < 25 {
+		t.Fatalf("only %d codes were found: this test proves nothing", found)
 	}
 }
 

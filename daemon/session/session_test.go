@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -316,10 +317,12 @@ func TestCameraDies(t *testing.T) {
 	})
 }
 
-// slowToClose is a camera whose Stream ends late, and whose first stream may break without any change of level.
+// slowToClose is a camera that stays busy for a while after a stream, as a device that is being closed does, and
+// whose first stream may break without any change of level.
 type slowToClose struct {
 	*virtual.Camera
 	breaks *int
+	busy   *atomic.Bool
 }
 
 func (c slowToClose) Stream(ctx context.Context, deliver func(camera.Frame)) error {
@@ -327,6 +330,10 @@ func (c slowToClose) Stream(ctx context.Context, deliver func(camera.Frame)) err
 		*c.breaks--
 		return errors.New("input/output error")
 	}
+	if !c.busy.CompareAndSwap(false, true) {
+		return errors.New("device or resource busy")
+	}
+	defer c.busy.Store(false)
 	err := c.Camera.Stream(ctx, deliver)
 	<-time.After(300 * time.Millisecond)
 	return err
@@ -339,7 +346,7 @@ func TestCaptureAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			run(t, func(d *session.Deps) {
 				d.Engine = engine{similar: 0.2, live: 0.99}
-				d.Camera = slowToClose{d.Camera.(*virtual.Camera), &breaks}
+				d.Camera = slowToClose{d.Camera.(*virtual.Camera), &breaks, &atomic.Bool{}}
 			}, func(t *testing.T, k *kiosk) {
 				k.signIn()
 				k.toFace("ito")
