@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"madoguchi/hardware/card"
 	"madoguchi/ui/i18n"
 )
 
@@ -54,6 +55,19 @@ func TestEveryTroubleHasTexts(t *testing.T) {
 	}
 	if found < 25 {
 		t.Fatalf("only %d codes were found: this test proves nothing", found)
+	}
+}
+
+// What no signature covers is said where people look for what `card read` proves.
+func TestNotSignedIsDocumented(t *testing.T) {
+	b, err := os.ReadFile("docs/kioskctl.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, field := range card.NotSigned() {
+		if !strings.Contains(string(b), "`"+field+"`") {
+			t.Errorf("docs/kioskctl.md does not say that nothing signs %s", field)
+		}
 	}
 }
 

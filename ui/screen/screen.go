@@ -94,9 +94,6 @@ const (
 	RoutePIN Route = "pin"      // 4-digit PIN of 券面事項入力補助
 )
 
-// Routes lists the routes in the order in which they are offered.
-func Routes() []Route { return []Route{RouteB, RoutePIN} }
-
 // Entry is the keypad. It holds counts only: digits never leave the daemon.
 type Entry struct {
 	Route      Route
@@ -186,7 +183,7 @@ const (
 	InErase      InputKind = "erase"
 	InSubmit     InputKind = "submit"
 	InLastTryYes InputKind = "last-try"
-	InRoute      InputKind = "route" // Index: into Routes
+	InRoute      InputKind = "route" // Index: 0 照合番号B, 1 PIN
 	InConfirm    InputKind = "confirm"
 	InWrong      InputKind = "wrong"     // what is shown is not mine or not right
 	InSkipFace   InputKind = "skip-face" // the equal alternative: staff compare
