@@ -207,7 +207,8 @@ func (c *Certificate) Verify(authorities []*x509.Certificate, at time.Time) erro
 			continue
 		}
 		if err := inForce(ca, at); err != nil {
-			return fmt.Errorf("authority: %w", err)
+			verdict = fmt.Errorf("authority: %w", err) // another certificate of the same key may be in force
+			continue
 		}
 		return inForce(c.cert, at)
 	}

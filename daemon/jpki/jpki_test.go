@@ -216,6 +216,8 @@ func extension(t *testing.T, der []byte, id asn1.ObjectIdentifier) []byte {
 func TestVerify(t *testing.T) {
 	sign, auth := root(t, pki.Sign), root(t, pki.Auth)
 	now := day(2026, 11, 22)
+	lapsed := *sign // the same key under an older certificate of the authority's own
+	lapsed.NotAfter = day(2025, 12, 31)
 	for _, tt := range []struct {
 		name  string
 		use   pki.Use
@@ -231,6 +233,8 @@ func TestVerify(t *testing.T) {
 		{"the-other-authority", pki.Sign, []*x509.Certificate{auth}, now, jpki.ErrUnknownIssuer},
 		{"before", pki.Sign, []*x509.Certificate{sign}, day(2025, 10, 26), jpki.ErrNotYetValid},
 		{"after", pki.Sign, []*x509.Certificate{sign}, day(2030, 4, 13), jpki.ErrExpired},
+		{"lapsed-authority", pki.Sign, []*x509.Certificate{&lapsed}, now, jpki.ErrExpired},
+		{"renewed-authority", pki.Sign, []*x509.Certificate{&lapsed, sign}, now, nil},
 		{"after-the-authority", pki.Sign, []*x509.Certificate{sign}, day(2099, 4, 13), jpki.ErrExpired},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

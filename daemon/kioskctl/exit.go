@@ -25,11 +25,12 @@ const (
 
 // The refusals.
 var (
-	errMaintenance = errors.New("refused: this card is not proven by test trust (virtual or J-LIS test issuer; --trust DIR). " +
+	errMaintenance = errors.New("refused: this is no test card (virtual or J-LIS test issuer). " +
 		"Personal data of other cards may be printed only in maintenance mode, which this version does not have")
-	errKind    = errors.New("not a My Number Card")
-	errLastTry = errors.New("refused: this would spend the last try, or one of an unknown number; --last-try confirms it")
-	errFormat  = errors.New("a credential does not have the form it must have; nothing was sent to the card, no try is lost")
+	errUnproven = errors.New("refused: only for a field that test trust proves (--trust DIR)")
+	errKind     = errors.New("not a My Number Card")
+	errLastTry  = errors.New("refused: this would spend the last try, or one of an unknown number; --last-try confirms it")
+	errFormat   = errors.New("a credential does not have the form it must have; nothing was sent to the card, no try is lost")
 )
 
 // codeOf maps an error to the exit code.
@@ -48,7 +49,7 @@ func codeOf(err error) code {
 		return codeOK
 	case is(errUsage, errFormat, card.ErrFormat):
 		return codeUsage
-	case is(errMaintenance, errLastTry, card.ErrLastTry):
+	case is(errMaintenance, errUnproven, errLastTry, card.ErrLastTry):
 		return codeRefused
 	case is(errKind):
 		return codeKind

@@ -50,6 +50,16 @@ type proofJSON struct {
 	Reason  string `json:"reason"`
 }
 
+// notVerified is the reason of a record whose issuer is not among the keys given: neither valid nor forged.
+const notVerified = "signed, not verified: unknown issuer"
+
+func proofOf(p card.FieldProof) proofJSON {
+	if p.Reason == card.ReasonIssuerUnknown || p.Reason == card.ReasonNoKeys {
+		p.Reason = notVerified
+	}
+	return proofJSON(p)
+}
+
 type authenticityJSON struct {
 	MyNumber     proofJSON `json:"my_number"`
 	Attributes   proofJSON `json:"attributes"`
@@ -84,8 +94,8 @@ func (g *gathering) report(took time.Duration) (*report, error) {
 	r := &report{
 		Kind: string(id.Kind), Serial: text(id.Serial), ExpiresOn: id.Expiry.String(), Tries: g.tries,
 		Authenticity: authenticityJSON{
-			MyNumber: proofJSON(a.MyNumber), Attributes: proofJSON(a.Attributes), NameImage: proofJSON(a.NameImage),
-			AddressImage: proofJSON(a.AddressImage), Face: proofJSON(a.Face), CardKey: proofJSON(a.CardKey),
+			MyNumber: proofOf(a.MyNumber), Attributes: proofOf(a.Attributes), NameImage: proofOf(a.NameImage),
+			AddressImage: proofOf(a.AddressImage), Face: proofOf(a.Face), CardKey: proofOf(a.CardKey),
 			NotACopy: proofJSON(a.NotACopy),
 		},
 		Certificates: certificatesJSON{Auth: certificateOf(g.auth), Sign: certificateOf(g.sign)},

@@ -47,14 +47,11 @@ func (g *gathering) read(ctx context.Context) error {
 	if id := g.card.Identity(); id.Kind != card.KindMyNumber {
 		return fmt.Errorf("%w, but %s", errKind, id.Kind)
 	}
-	if len(g.gate.test.Dirs) == 0 {
-		return errMaintenance // nothing could prove this card, so no credential is sent to it
-	}
 	g.authenticity = unread()
 	if g.options.route == routeB {
 		return g.readB(ctx)
 	}
-	if err := g.proveFirst(ctx); err != nil {
+	if err := g.passFirst(ctx); err != nil {
 		return err
 	}
 	if g.options.route != routeJPKI {
@@ -68,10 +65,16 @@ func (g *gathering) read(ctx context.Context) error {
 	return nil
 }
 
-// readB reads the face by 照合番号B, proves it, and only then the text. The My Number is not touched. At most 14
-// commands with everything: the face proves the card, so the authentication certificate is not read; and the text's
-// own counter is not asked, because the same number has just been accepted by the face.
+// readB reads the face by 照合番号B and proves it, and then the text. The My Number is not touched. At most 14
+// commands with everything where test trust has issuer keys: the face shows the issuer, so the authentication
+// certificate is not read; and the text's own counter is not asked, because the same number has just been accepted by
+// the face. Without such keys the issuer is asked first, so that a production card is not sent the number.
 func (g *gathering) readB(ctx context.Context) error {
+	if len(g.gate.test.Surface) == 0 {
+		if err := g.issuerFirst(ctx, g.card.SurfaceCertificate); err != nil {
+			return err
+		}
+	}
 	if err := g.count(ctx, card.RefFaceB); err != nil {
 		return err
 	}
@@ -91,39 +94,53 @@ func (g *gathering) readB(ctx context.Context) error {
 	return nil
 }
 
-// proveFirst proves the card before any credential is sent: by its authentication certificate, or, where the test
-// trust has no authorities for that one, by the issuer's certificate beside the text. Then auth stays empty.
-func (g *gathering) proveFirst(ctx context.Context) error {
+// passFirst finds out before any credential is sent whether this is a test card: by its authentication certificate
+// under test trust, else by the issuer that it names. Where there is no test authority and the route can do without
+// the certificate, auth stays empty.
+func (g *gathering) passFirst(ctx context.Context) error {
 	if g.options.route == routeJPKI || len(g.gate.test.JPKIAuth) > 0 {
-		return g.readAuthCertificate(ctx)
+		proven, err := g.readAuthCertificate(ctx)
+		if proven || err != nil {
+			return err
+		}
 	}
-	c, err := g.card.TextCertificate(ctx)
+	return g.issuerFirst(ctx, g.card.TextCertificate)
+}
+
+// issuerFirst passes a card that names an issuer of the test worlds.
+func (g *gathering) issuerFirst(ctx context.Context, read func(context.Context) (card.IssuerCertificate, error)) error {
+	c, err := read(ctx)
 	switch {
-	case errors.Is(err, card.ErrNotFound) || errors.Is(err, card.ErrMalformed) || errors.Is(err, card.ErrSecurity):
+	case unreadable(err):
 		return fmt.Errorf("%w (it shows no issuer's certificate)", errMaintenance)
 	case err != nil:
 		return err
-	case !c.State.Checked || !c.State.Valid || !g.gate.test.IsTestIssuer(c.Issuer):
-		return errMaintenance
 	}
-	return nil
+	err = g.gate.issuer(c.Issuer)
+	g.gate.said = err == nil
+	return err
 }
 
-// readAuthCertificate reads the authentication certificate, which needs no PIN, and lets it prove the card before
-// any credential is sent.
-func (g *gathering) readAuthCertificate(ctx context.Context) error {
+// unreadable is an answer of a card that has not the file, or not in its form; as opposed to a broken exchange.
+func unreadable(err error) bool {
+	return errors.Is(err, card.ErrNotFound) || errors.Is(err, card.ErrMalformed) || errors.Is(err, card.ErrSecurity)
+}
+
+// readAuthCertificate reads the authentication certificate, which needs no PIN, and tells whether it proves a test
+// card. A card without one is no error here.
+func (g *gathering) readAuthCertificate(ctx context.Context) (proven bool, err error) {
 	c, err := g.card.AuthCertificate(ctx)
-	if errors.Is(err, card.ErrNotFound) || errors.Is(err, card.ErrMalformed) || errors.Is(err, card.ErrSecurity) {
-		return fmt.Errorf("%w (it shows no authentication certificate)", errMaintenance)
+	if unreadable(err) {
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer c.Wipe()
 	if g.auth, err = jpki.Parse(jpki.Auth, c.DER.Reveal()); err != nil {
-		return fmt.Errorf("authentication certificate: %w", err)
+		return false, fmt.Errorf("authentication certificate: %w", err)
 	}
-	return g.gate.certificate(g.auth)
+	return g.gate.certificate(g.auth), nil
 }
 
 // readPIN reads everything that the 4-digit PIN opens.
@@ -159,7 +176,7 @@ func (g *gathering) readSign(ctx context.Context) error {
 	if g.sign, err = jpki.Parse(jpki.Sign, c.DER.Reveal()); err != nil {
 		return fmt.Errorf("signature certificate: %w", err)
 	}
-	return g.gate.certificate(g.sign)
+	return nil // the card passed before the password was sent
 }
 
 // count reads a counter before its credential is sent, and stops where the duties say so.

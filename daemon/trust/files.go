@@ -114,8 +114,7 @@ func surfaceKeys(folder string, kind Kind) ([]card.IssuerKey, error) {
 		if err != nil || len(id) != keyID || name != hex.EncodeToString(id) {
 			return nil, fmt.Errorf("%s: %w: the name must be the key id, %d hex digits in lower case", path, ErrForm, 2*keyID)
 		}
-		test := id[0] == '9' || id[0] == '6'
-		if kind == Production && test || kind == Test && id[0] == '5' {
+		if kind == Production && testKey(id) || kind == Test && id[0] == '5' {
 			return nil, fmt.Errorf("%s: %w", path, ErrMixed)
 		}
 		der, err := block(path, "PUBLIC KEY")
@@ -133,4 +132,14 @@ func surfaceKeys(folder string, kind Kind) ([]card.IssuerKey, error) {
 		out = append(out, card.IssuerKey{KeyID: id, Key: key})
 	}
 	return out, nil
+}
+
+// testKey tells by its id whether an issuer key is for virtual cards (9) or J-LIS's test environment (6).
+func testKey(id []byte) bool { return len(id) == keyID && (id[0] == '9' || id[0] == '6') }
+
+// NamesTestIssuer tells whether an issuer key id, in hex as in card.Proof, is one of the test worlds' by its form. It
+// is what a card says of itself and proves nothing: a reason to treat a card as a test card, none to believe it.
+func NamesTestIssuer(id string) bool {
+	raw, err := hex.DecodeString(id)
+	return err == nil && testKey(raw)
 }

@@ -28,8 +28,8 @@ func troubleEnglishCard(code string) (Trouble, bool) {
 	case "card-mute":
 		return Trouble{
 			"The card does not answer",
-			"It may not lie flat, or its chip may be damaged.",
-			"Please place it again. If it still does not answer, staff will offer another way.",
+			"It may not lie flat, another card may lie with it, or its chip may be damaged.",
+			"Please place this one card again, out of its case. If it still does not answer, staff will offer another way.",
 		}, true
 	case "card-not-my-number":
 		return Trouble{

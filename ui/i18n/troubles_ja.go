@@ -28,8 +28,8 @@ func troubleJapaneseCard(code string) (Trouble, bool) {
 	case "card-mute":
 		return Trouble{
 			"カードから返事がありません",
-			"カードの向きや位置が合っていないか、ICチップが壊れている可能性があります。",
-			"カードを置き直してください。続くときは係員が別の方法をご案内します。",
+			"カードの向きや位置が合っていないか、ほかのカードが重なっているか、ICチップが壊れている可能性があります。",
+			"ケースから出して、このカード1枚だけを置き直してください。続くときは係員が別の方法をご案内します。",
 		}, true
 	case "card-not-my-number":
 		return Trouble{
