@@ -136,6 +136,7 @@ func TestTransmit(t *testing.T) {
 		{"corrected-once", read, [][2]string{{"00B08200000000", "6C02"}, {"00B0820002", "0A0B9000"}}, "0A0B", 0x9000, nil},
 		{"corrected-twice", read, [][2]string{{"00B08200000000", "6C02"}, {"00B0820002", "6C03"}}, "", 0x6C03, nil},
 		{"verify-is-never-repeated", verify, [][2]string{{"002000910431323334", "6C00"}}, "", 0x6C00, nil},
+		{"nor-is-its-query", apdu.Command{INS: 0x20, P2: 0x91, Le: 256}, [][2]string{{"0020009100", "6C03"}}, "", 0x6C03, nil},
 		{"no-progress", read, [][2]string{{"00B08200000000", "6103"}, {"00C0000003", "6103"}}, "", 0, apdu.ErrResponse},
 		{"no-status", read, [][2]string{{"00B08200000000", ""}}, "", 0, apdu.ErrResponse},
 	} {

@@ -6,6 +6,8 @@ import "context"
 const (
 	maxChained = MaxExtended + MaxShort
 	maxRounds  = 300
+
+	insVerify = 0x20
 )
 
 // Transport sends one encoded command and returns the response with its status word.
@@ -14,14 +16,15 @@ type Transport interface {
 }
 
 // Transmit encodes and sends c. It fetches the rest of an answer announced by 61xx (GET RESPONSE) and repeats a
-// command once with the length the card corrects by 6Cxx. A command without Le is never repeated, so that no
-// VERIFY is ever sent twice. The encoded command, which may hold a PIN, is wiped before Transmit returns.
+// command once with the length the card corrects by 6Cxx. A command without Le and a VERIFY of any form are never
+// repeated: no credential is ever sent twice, and the query 00 20 00 xx 00 never becomes a header with a length that
+// a T=0 card would take for that of a PIN. The encoded command, which may hold a PIN, is wiped before Transmit returns.
 //
 // An error is the transport's own, ErrCommand or ErrResponse; a status word is not an error here, see
 // Response.Err.
 func Transmit(ctx context.Context, t Transport, c Command) (Response, error) {
 	resp, err := once(ctx, t, c)
-	if err == nil && resp.SW>>8 == 0x6C && c.Le > 0 {
+	if err == nil && resp.SW>>8 == 0x6C && c.Le > 0 && c.INS != insVerify {
 		c.Le, c.Extended = lengthOf(resp.SW), false
 		resp, err = once(ctx, t, c)
 	}

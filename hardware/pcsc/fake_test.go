@@ -18,6 +18,8 @@ type fake struct {
 	hang     time.Duration // every wait takes this long, and hears no cancel
 
 	established, released, disconnected, unpowered int
+
+	disposed []bool // unpower of each disconnect, in order
 }
 
 func newFake(names ...string) *fake {
@@ -153,6 +155,7 @@ func (h *fakeHandle) disconnect(unpower bool) error {
 	h.f.mu.Lock()
 	defer h.f.mu.Unlock()
 	h.f.disconnected++
+	h.f.disposed = append(h.f.disposed, unpower)
 	if unpower {
 		h.f.unpowered++
 	}

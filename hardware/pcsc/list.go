@@ -17,23 +17,14 @@ type Listed struct {
 	Presence reader.Presence
 }
 
-// List asks the service for all its readers once, also those that are never used. It disturbs no session. Errors:
-// reader.ErrService; no reader at all is none.
+// List asks the service for all its readers once, also those that are never used. It disturbs no session. The
+// library cannot wait twice at a time, so beside a Watch it is ErrWatching. Other errors: reader.ErrService; no reader
+// at all is none.
 func (r *Reader) List(ctx context.Context) ([]Listed, error) {
-	late := func(pc pcscContext, err error) {
-		if err == nil {
-			pc.release()
-		}
+	if !r.watching.CompareAndSwap(false, true) {
+		return nil, ErrWatching
 	}
-	pc, err := await(ctx, r, callLimit, r.service.establish, late)
-	if err != nil {
-		return nil, connectError(err)
-	}
-	states, err := await(ctx, r, callLimit, func() ([]readerState, error) { return snapshot(pc) },
-		func([]readerState, error) { pc.release() })
-	if late := (givenUp{}); !errors.As(err, &late) { // else the call releases the context when it ends
-		pc.release()
-	}
+	states, err := r.listed(ctx)
 	if err != nil {
 		return nil, connectError(err)
 	}
@@ -50,6 +41,29 @@ func (r *Reader) List(ctx context.Context) ([]Listed, error) {
 		})
 	}
 	return out, nil
+}
+
+// listed makes a snapshot on a context of its own, and lets Watch and List in again when that is done.
+func (r *Reader) listed(ctx context.Context) ([]readerState, error) {
+	late := func(pc pcscContext, err error) {
+		if err == nil {
+			pc.release()
+		}
+	}
+	pc, err := await(ctx, r, callLimit, r.service.establish, late)
+	if err != nil {
+		r.watching.Store(false)
+		return nil, err
+	}
+	done := func([]readerState, error) {
+		pc.release()
+		r.watching.Store(false)
+	}
+	states, err := await(ctx, r, callLimit, func() ([]readerState, error) { return snapshot(pc) }, done)
+	if late := (givenUp{}); !errors.As(err, &late) { // else the call does it when it ends
+		done(nil, nil)
+	}
+	return states, err
 }
 
 // snapshot lists all readers with their states now.

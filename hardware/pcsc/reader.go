@@ -95,7 +95,7 @@ func (r *Reader) Open(ctx context.Context) (reader.Session, error) {
 		return nil, err
 	}
 	r.use(name)
-	return &session{reader: r, pc: pc, h: h, healthy: true}, nil
+	return &session{reader: r, pc: pc, h: h, name: name, healthy: true}, nil
 }
 
 // level is the Seq of the last level reported.

@@ -20,7 +20,9 @@ type session struct {
 	h       handle
 	pending *call[[]byte] // a command that was given up; nothing can be sent any more
 	closed  bool
-	healthy bool // every command brought a status word
+	name    string // of the reader
+	healthy bool   // every command brought a status word
+	again   bool   // the last command did, after one that had not
 
 	lost    bool   // the last command found no card
 	lostSeq uint64 // the level then
@@ -31,7 +33,7 @@ var _ reader.Session = (*session)(nil)
 // Transmit implements reader.Session. A command that is given up, by ctx or by Options.TransmitLimit, ends with
 // ErrTimeout (and with ctx.Err() too), and so do all commands after it. After another error the session may be
 // tried again: a reader that refuses one large command often goes on with short ones. But it is not healthy any
-// more and will be closed without powering the card off, so open a new one before a PIN is verified.
+// more, see Close.
 //
 // Extended commands on a T=0 connection are answered with status 6700 here, as ISO 7816-4 has it for lengths that
 // cannot be: T=0 has no extended form, and at least one driver hangs for minutes on it.
@@ -51,7 +53,7 @@ func (s *session) Transmit(ctx context.Context, command []byte) ([]byte, error) 
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	own := append([]byte(nil), command...)
+	own := wire(s.h.protocol(), command)
 	sent := begin(func() ([]byte, error) {
 		defer clear(own) // it may hold a PIN
 		return s.h.transmit(own)
@@ -70,6 +72,22 @@ func (s *session) Transmit(ctx context.Context, command []byte) ([]byte, error) 
 	}
 }
 
+// wire is a copy of the command in the form that the protocol carries. T=0 knows headers of five bytes and data in
+// one direction: a command of four bytes gets P3 = 00, and one with data loses its Le, whose answer the card then
+// announces by 61xx (ISO/IEC 7816-3, 12.2). Not every driver does that by itself.
+func wire(p protocol, command []byte) []byte {
+	own := make([]byte, 0, len(command)+1)
+	own = append(own, command...)
+	switch {
+	case p != protocolT0:
+	case len(own) == 4:
+		own = append(own, 0)
+	case len(own) > 6 && len(own) == 5+int(own[4])+1:
+		own = own[:len(own)-1]
+	}
+	return own
+}
+
 // giveUp leaves a command that does not return to itself.
 func (s *session) giveUp(sent *call[[]byte]) {
 	s.pending = sent
@@ -83,11 +101,11 @@ func (s *session) take(res result[[]byte]) ([]byte, error) {
 	case res.err != nil:
 		err = transmitError(res.err)
 	case len(res.value) >= 2:
-		s.lost = false
+		s.lost, s.again = false, !s.healthy
 		s.reader.settleDoubt()
 		return res.value, nil
 	}
-	s.healthy = false
+	s.healthy, s.again = false, false
 	if lost := errors.Is(err, reader.ErrCardLost); !lost || !s.lost {
 		s.lost, s.lostSeq = lost, s.reader.level()
 	}
@@ -95,8 +113,9 @@ func (s *session) take(res result[[]byte]) ([]byte, error) {
 }
 
 // Close implements reader.Session. A healthy card is powered off, which clears its verified PINs; after an error
-// it is left alone, because a reset then can wedge the reader. When a command still hangs, Close returns
-// ErrTimeout and the card is given back as soon as the command returns.
+// it is left alone, because a reset then can wedge the reader. A card that went on to answer after an error may hold
+// verified PINs: it is left alone too, and then taken once more and powered off by that clean connection. When a
+// command still hangs, Close returns ErrTimeout and the card is given back as soon as the command returns.
 func (s *session) Close() error {
 	if s.closed {
 		return nil
@@ -108,9 +127,14 @@ func (s *session) Close() error {
 	if s.lost {
 		s.reader.setDoubt(s.lostSeq)
 	}
-	pc, h, unpower := s.pc, s.h, s.healthy
+	pc, h, name, unpower, again := s.pc, s.h, s.name, s.healthy, s.again
 	_, err := await(context.Background(), s.reader, callLimit, func() (struct{}, error) {
 		err := h.disconnect(unpower)
+		if again {
+			if clean, err := pc.connect(name); err == nil {
+				_ = clean.disconnect(true)
+			}
+		}
 		pc.release()
 		return struct{}{}, err
 	}, func(struct{}, error) {})
