@@ -1,7 +1,6 @@
 package pcsc
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"regexp"
