@@ -17,7 +17,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"madoguchi/daemon/config"
+	"madoguchi/daemon/credential"
 	"madoguchi/daemon/launcher"
+	"madoguchi/daemon/notify"
 	"madoguchi/daemon/session"
 	"madoguchi/daemon/staff"
 	"madoguchi/face/jp2"
@@ -71,7 +73,7 @@ func open(cfg *config.Config, log *slog.Logger) (_ *kiosk, err error) {
 			return nil, err
 		}
 	}
-	bundle, err := sync.LoadBundle(cfg.HQ.Bundle)
+	bundle, err := loadBundle(cfg.HQ.Bundle, log)
 	if err != nil {
 		return nil, fmt.Errorf("enrolment bundle: %w", err)
 	}
@@ -104,6 +106,19 @@ func open(cfg *config.Config, log *slog.Logger) (_ *kiosk, err error) {
 	}
 	k.session = session.New(deps)
 	return k, nil
+}
+
+// loadBundle reads the enrolment bundle; its private keys come from systemd's credentials where the unit delivers them.
+func loadBundle(dir string, log *slog.Logger) (*sync.Bundle, error) {
+	source := credential.FromEnvironment()
+	return sync.LoadBundleWith(dir, func(file string) ([]byte, error) {
+		name := credential.DeviceKey
+		if file == sync.FileKey {
+			name = credential.KioskTLS
+		}
+		log.Info("private key", slog.String("name", name), slog.Bool("credential", source.Has(name)))
+		return source.Read(name, filepath.Join(dir, file))
+	})
 }
 
 func (k *kiosk) uploader(b *sync.Bundle) (*sync.Uploader, error) {
@@ -183,6 +198,9 @@ func (k *kiosk) run(ctx context.Context, out io.Writer) error {
 	group.Go(func() error {
 		return launcher.Serve(ctx, filepath.Join(k.cfg.Kiosk.RuntimeDir, "launcher.sock"), k.address)
 	})
+	systemd := notify.New(k.log)
+	context.AfterFunc(ctx, systemd.Stopping)
+	group.Go(func() error { return systemd.Live(ctx, k.session.Ping) })
 	if k.devices.control != nil {
 		group.Go(func() error { return k.devices.control.Serve(ctx, k.cfg.Devices.Control) })
 	}

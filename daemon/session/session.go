@@ -118,6 +118,7 @@ type message any
 type (
 	tick    struct{}
 	refresh struct{}
+	ping    struct{ done chan struct{} }
 )
 
 // New makes a session; Run starts it.
@@ -145,6 +146,19 @@ func (s *Session) StaffInput(ctx context.Context, in console.Input) { s.post(ctx
 
 // Refresh shows everything once more, for a page that has just come.
 func (s *Session) Refresh(ctx context.Context) { s.post(ctx, refresh{}) }
+
+// Ping returns nil when the owner of the machine has taken this very message after everything that came before it, and
+// ctx's error when it does not in time. It feeds the watchdog: an owner that is stuck answers nothing.
+func (s *Session) Ping(ctx context.Context) error {
+	p := ping{done: make(chan struct{})}
+	s.post(ctx, p)
+	select {
+	case <-p.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
 
 // Run owns the machine until ctx ends, then wipes what belongs to the customer. It returns ctx's error.
 func (s *Session) Run(ctx context.Context) error {
@@ -242,6 +256,8 @@ func readerEvent(l reader.Level) flow.Event {
 func (s *Session) handle(m message) {
 	switch m := m.(type) {
 	case refresh: // whatever comes, everything is shown afterwards
+	case ping:
+		close(m.done)
 	case tick:
 		s.idleLogout()
 	case Queue:

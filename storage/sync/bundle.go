@@ -67,6 +67,12 @@ type ReceiptFileKey struct {
 
 // LoadBundle reads a bundle directory. It is strict: an unknown field or a key that does not fit is an error.
 func LoadBundle(dir string) (*Bundle, error) {
+	return LoadBundleWith(dir, func(file string) ([]byte, error) { return os.ReadFile(filepath.Join(dir, file)) })
+}
+
+// LoadBundleWith is LoadBundle with the two private keys (FileKey, FileDeviceKey) from elsewhere. What private gives
+// is wiped.
+func LoadBundleWith(dir string, private func(file string) ([]byte, error)) (*Bundle, error) {
 	var cfg BundleConfig
 	if err := readTOML(filepath.Join(dir, FileConfig), &cfg); err != nil {
 		return nil, err
@@ -85,10 +91,16 @@ func LoadBundle(dir string) (*Bundle, error) {
 	if b.Receipts, err = LoadReceiptKeys(filepath.Join(dir, FileReceipts)); err != nil {
 		return nil, err
 	}
-	if b.Signer, err = loadDeviceKey(filepath.Join(dir, FileDeviceKey)); err != nil {
+	if raw, err = private(FileDeviceKey); err != nil {
 		return nil, err
 	}
-	b.TLS, err = loadTLS(dir, cfg.Device)
+	if b.Signer, err = parseDeviceKey(raw); err != nil {
+		return nil, err
+	}
+	if raw, err = private(FileKey); err != nil {
+		return nil, err
+	}
+	b.TLS, err = loadTLS(dir, cfg.Device, raw)
 	return b, err
 }
 
@@ -120,7 +132,8 @@ func LoadReceiptKeys(path string) (wire.ReceiptKeys, error) {
 	return keys, nil
 }
 
-func loadTLS(dir, device string) (*tls.Config, error) {
+func loadTLS(dir, device string, key []byte) (*tls.Config, error) {
+	defer clear(key)
 	ca, err := os.ReadFile(filepath.Join(dir, FileCA))
 	if err != nil {
 		return nil, err
@@ -129,7 +142,11 @@ func loadTLS(dir, device string) (*tls.Config, error) {
 	if !pool.AppendCertsFromPEM(ca) {
 		return nil, fmt.Errorf("sync: %s holds no certificate", FileCA)
 	}
-	cert, err := tls.LoadX509KeyPair(filepath.Join(dir, FileCert), filepath.Join(dir, FileKey))
+	chain, err := os.ReadFile(filepath.Join(dir, FileCert))
+	if err != nil {
+		return nil, err
+	}
+	cert, err := tls.X509KeyPair(chain, key)
 	if err != nil {
 		return nil, fmt.Errorf("sync: the kiosk's certificate: %w", err)
 	}
@@ -139,11 +156,7 @@ func loadTLS(dir, device string) (*tls.Config, error) {
 	return &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: pool, Certificates: []tls.Certificate{cert}}, nil
 }
 
-func loadDeviceKey(path string) (crypto.Signer, error) {
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
+func parseDeviceKey(raw []byte) (crypto.Signer, error) {
 	defer clear(raw)
 	block, _ := pem.Decode(raw)
 	if block == nil {

@@ -122,11 +122,21 @@ func LoadKey(path string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	key, err := ParseKey(raw)
+	if err != nil {
+		return nil, fmt.Errorf("setup: %s: %w", filepath.Base(path), err)
+	}
+	return key, nil
+}
+
+// ParseKey is LoadKey on bytes, which it wipes.
+func ParseKey(raw []byte) (any, error) {
 	defer clear(raw)
 	block, _ := pem.Decode(raw)
 	if block == nil {
-		return nil, fmt.Errorf("setup: %s is not PEM", filepath.Base(path))
+		return nil, errors.New("not PEM")
 	}
+	defer clear(block.Bytes)
 	return x509.ParsePKCS8PrivateKey(block.Bytes)
 }
 

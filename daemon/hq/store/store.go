@@ -109,9 +109,10 @@ func OpenReader(ctx context.Context, path string) (*Reader, error) {
 	return &Reader{db}, nil
 }
 
-// private makes the file readable for its owner only, before SQLite would make it with wider rights.
+// private makes the file before SQLite would make it with wider rights: its owner writes; whether its group (the
+// opener's, in the packages) reads is the umask's matter.
 func private(path string) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o640)
 	if err != nil {
 		return err
 	}
