@@ -4,14 +4,16 @@ SHELL := /bin/bash
 export FACE_MODELS ?= $(abspath $(firstword $(wildcard ../shared/models)))
 GOLANGCI := .cache/golangci-lint
 GOLANGCI_VERSION := v2.15.0
+NFPM := .cache/nfpm
+NFPM_VERSION := v2.43.4
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -X madoguchi/daemon/kiosk.Version=$(VERSION)
 TEST_TIMEOUT := 20m
 
-.PHONY: help setup build run test check unit race fuzz bench golden generate fmt lint clean screenshots
+.PHONY: help setup build deb deb-test run test check unit race fuzz bench golden generate fmt lint clean screenshots
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 setup: ## install what is missing (apt-packages.txt)
 	@packaging/setup.sh
@@ -58,6 +60,18 @@ $(GOLANGCI)-$(GOLANGCI_VERSION):
 	GOBIN=$(abspath .cache) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 	mv .cache/golangci-lint $@
 
+DEBS ?= kiosk hq face-models
+deb: setup $(NFPM)-$(NFPM_VERSION) ## Debian packages in dist/, the same bits from the same commit; DEBS='kiosk hq' without models
+	NFPM=$(abspath $(NFPM)-$(NFPM_VERSION)) packaging/build-deb.sh $(DEBS)
+
+deb-test: setup $(NFPM)-$(NFPM_VERSION) ## packages: same bits, lintian, baseline, install/upgrade/remove/purge in a throw-away root (needs root)
+	go test -count 1 -timeout $(TEST_TIMEOUT) -v ./packaging
+
+$(NFPM)-$(NFPM_VERSION):
+	@mkdir -p .cache
+	GOBIN=$(abspath .cache) go install github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM_VERSION)
+	mv $(NFPM) $@
+
 race: setup ## the race detector over everything but the browser tests
 	go test -race -short ./...
 
@@ -87,4 +101,4 @@ screenshots: setup ## pictures of every screen into .cache/screenshots, and thos
 	chmod 644 docs/screens/*.png
 
 clean: ## remove what was built
-	rm -rf bin .run .cache
+	rm -rf bin dist .run .cache
