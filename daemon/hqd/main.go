@@ -14,14 +14,15 @@ import (
 	"os/signal"
 	"syscall"
 
+	"madoguchi/daemon/protect"
 	"madoguchi/face/jp2"
 	"madoguchi/internal/child"
 )
 
 const usage = `usage:
   hqd init     -dir D [-kiosk NAME] [-bundle DIR] [-url https://HOST:PORT]
-  hqd receiver -dir D [-listen 127.0.0.1:8443] [-profile production|demo]
-  hqd opener   -dir D [-listen 127.0.0.1:8444] [-parts identity,images,evidence]
+  hqd receiver -config FILE | -dir D [-listen 127.0.0.1:8443] [-profile production|demo]
+  hqd opener   -config FILE | -dir D [-listen 127.0.0.1:8444] [-parts identity,images,evidence] [-address-file FILE]
 `
 
 func main() {
@@ -29,7 +30,10 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
-	err := run(ctx, os.Args[1:], os.Stdout, log)
+	err := protect.Memory()
+	if err == nil {
+		err = run(ctx, os.Args[1:], os.Stdout, log)
+	}
 	switch {
 	case errors.Is(err, flag.ErrHelp), errors.Is(err, errUsage):
 		os.Exit(2)
@@ -49,9 +53,9 @@ func run(ctx context.Context, args []string, out io.Writer, log *slog.Logger) er
 	switch args[0] {
 	case "init":
 		return runInit(args[1:], out)
-	case "receiver":
+	case roleReceiver:
 		return runReceiver(ctx, args[1:], out, log)
-	case "opener":
+	case roleOpener:
 		return runOpener(ctx, args[1:], out, log)
 	}
 	fmt.Fprint(os.Stderr, usage)

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"madoguchi/daemon/credential"
 	"madoguchi/daemon/hq/device"
 	"madoguchi/daemon/hq/opener"
 	"madoguchi/daemon/hq/page"
@@ -32,8 +33,9 @@ func runOpener(ctx context.Context, args []string, out io.Writer, log *slog.Logg
 	f := flag.NewFlagSet("hqd opener", flag.ContinueOnError)
 	var dir string
 	listen := f.String("listen", "127.0.0.1:8444", "loopback address to listen on")
+	addressFile := f.String("address-file", "", "write the page's address with its token there (0600), not to stdout")
 	parts := f.String("parts", "identity,images,evidence", "the parts whose opening keys this role loads")
-	if err := parse(f, args, &dir); err != nil {
+	if err := parseRole(roleOpener, f, args, &dir); err != nil {
 		return err
 	}
 	l := setup.Layout(dir)
@@ -62,10 +64,22 @@ func runOpener(ctx context.Context, args []string, out io.Writer, log *slog.Logg
 		Opener: o, Store: o.Store, Views: views, Token: token, Hosts: []string{ln.Addr().String(), "localhost:" + port},
 		Face: jp2.Decode, Now: time.Now, Log: log,
 	})
-	if _, err := fmt.Fprintf(out, "hqd opener: http://%s/#t=%s\n", ln.Addr(), token); err != nil {
+	if err := announce(out, *addressFile, fmt.Sprintf("http://%s/#t=%s", ln.Addr(), token)); err != nil {
 		return err
 	}
-	return serve(ctx, newServer(h, log), ln)
+	return serve(ctx, newServer(h, log), ln, log, o.Store.Ping)
+}
+
+// announce tells the page's address with its token: to the terminal, or to a file, because a journal would keep it.
+func announce(out io.Writer, file, address string) error {
+	if file == "" {
+		_, err := fmt.Fprintf(out, "hqd opener: %s\n", address)
+		return err
+	}
+	if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return os.WriteFile(file, []byte(address+"\n"), 0o600)
 }
 
 func newOpener(ctx context.Context, l setup.Layout, list string) (*opener.Opener, error) {
@@ -76,7 +90,9 @@ func newOpener(ctx context.Context, l setup.Layout, list string) (*opener.Opener
 		}
 		parts = append(parts, record.Part(name))
 	}
-	keys, err := opener.LoadKeys(l.Opener(), parts...)
+	keys, err := opener.LoadKeysWith(func(p record.Part) ([]byte, error) {
+		return credential.FromEnvironment().Read(credential.OpenPrefix+string(p), filepath.Join(l.Opener(), opener.FileOf(p)))
+	}, parts...)
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"madoguchi/daemon/credential"
 	"madoguchi/daemon/hq/device"
 	"madoguchi/daemon/hq/ingest"
 	"madoguchi/daemon/hq/setup"
@@ -29,7 +30,7 @@ func runReceiver(ctx context.Context, args []string, out io.Writer, log *slog.Lo
 	var dir string
 	listen := f.String("listen", "127.0.0.1:8443", "address to listen on")
 	profile := f.String("profile", string(ingest.Production), "production refuses every record with a virtual part; demo takes them")
-	if err := parse(f, args, &dir); err != nil {
+	if err := parseRole(roleReceiver, f, args, &dir); err != nil {
 		return err
 	}
 	l := setup.Layout(dir)
@@ -44,10 +45,12 @@ func runReceiver(ctx context.Context, args []string, out io.Writer, log *slog.Lo
 	if err := receiverKeys(l, &o); err != nil {
 		return err
 	}
-	if o.Store, err = store.Open(ctx, l.Records()); err != nil {
+	records, err := store.Open(ctx, l.Records())
+	if err != nil {
 		return err
 	}
-	defer func() { _ = o.Store.Close() }()
+	defer func() { _ = records.Close() }()
+	o.Store = records
 	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", *listen)
 	if err != nil {
 		return err
@@ -57,12 +60,21 @@ func runReceiver(ctx context.Context, args []string, out io.Writer, log *slog.Lo
 	if _, err := fmt.Fprintf(out, "hqd receiver: https://%s/ (profile %s)\n", ln.Addr(), o.Profile); err != nil {
 		return err
 	}
-	return serve(ctx, s, ln)
+	return serve(ctx, s, ln, log, records.Ping)
 }
 
 // receiverTLS wants a kiosk's certificate from HQ's own CA for every connection.
 func receiverTLS(l setup.Layout) (*tls.Config, error) {
-	cert, err := tls.LoadX509KeyPair(filepath.Join(l.Receiver(), "server.crt.pem"), filepath.Join(l.Receiver(), "server.key.pem"))
+	chain, err := os.ReadFile(filepath.Join(l.Receiver(), "server.crt.pem"))
+	if err != nil {
+		return nil, err
+	}
+	private, err := credential.FromEnvironment().Read(credential.ReceiverTLS, filepath.Join(l.Receiver(), "server.key.pem"))
+	if err != nil {
+		return nil, err
+	}
+	defer clear(private)
+	cert, err := tls.X509KeyPair(chain, private)
 	if err != nil {
 		return nil, err
 	}
@@ -87,9 +99,13 @@ func receiverKeys(l setup.Layout, o *ingest.Options) error {
 	if o.Keys, err = seal.ParsePublicKeys(raw); err != nil {
 		return err
 	}
-	key, err := setup.LoadKey(filepath.Join(l.Receiver(), setup.FileReceiptKey))
+	private, err := credential.FromEnvironment().Read(credential.ReceiptKey, filepath.Join(l.Receiver(), setup.FileReceiptKey))
 	if err != nil {
 		return err
+	}
+	key, err := setup.ParseKey(private)
+	if err != nil {
+		return fmt.Errorf("%s: %w", setup.FileReceiptKey, err)
 	}
 	priv, ok := key.(ed25519.PrivateKey)
 	if !ok {

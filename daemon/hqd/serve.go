@@ -7,6 +7,10 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"madoguchi/daemon/notify"
 )
 
 // newServer gives a server with bounds on everything a client can make it wait for.
@@ -17,8 +21,28 @@ func newServer(h http.Handler, log *slog.Logger) *http.Server {
 	}
 }
 
-// serve runs the server until the context ends, then lets requests under way finish for a short time.
-func serve(ctx context.Context, s *http.Server, l net.Listener) error {
+// serve runs the server until the context ends, then lets requests under way finish for a short time. systemd hears
+// that it lives as long as the database answers.
+func serve(ctx context.Context, s *http.Server, l net.Listener, log *slog.Logger, alive func(context.Context) error) error {
+	systemd := notify.New(log)
+	context.AfterFunc(ctx, systemd.Stopping)
+	group, live := errgroup.WithContext(ctx)
+	live, quit := context.WithCancel(live)
+	group.Go(func() error {
+		err := systemd.Live(live, alive)
+		if live.Err() != nil {
+			return nil
+		}
+		return errors.Join(err, s.Close()) // the database never answered
+	})
+	group.Go(func() error {
+		defer quit()
+		return listen(ctx, s, l)
+	})
+	return group.Wait()
+}
+
+func listen(ctx context.Context, s *http.Server, l net.Listener) error {
 	done := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)

@@ -4,42 +4,69 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"madoguchi/daemon/config"
 	"madoguchi/daemon/kiosk"
+	"madoguchi/daemon/protect"
 	"madoguchi/face/jp2"
 	"madoguchi/internal/child"
 )
 
+// exitRetry is the status of an out-of-service page whose time is over; its unit then starts the kiosk.
+const exitRetry = 75
+
+type options struct {
+	path         string
+	check        bool
+	verbose      bool
+	outOfService bool
+	retry        time.Duration
+}
+
 func main() {
 	child.Main(jp2.Handlers())
-	path := flag.String("config", "/etc/madoguchi/kiosk.toml", "configuration file")
-	check := flag.Bool("check", false, "check the configuration and stop")
-	verbose := flag.Bool("verbose", false, "log dropped events too")
+	var o options
+	flag.StringVar(&o.path, "config", "/etc/madoguchi/kiosk.toml", "configuration file")
+	flag.BoolVar(&o.check, "check", false, "check the configuration and stop")
+	flag.BoolVar(&o.verbose, "verbose", false, "log dropped events too")
+	flag.BoolVar(&o.outOfService, "out-of-service", false, "only show the out-of-service page at the kiosk's addresses")
+	flag.DurationVar(&o.retry, "retry", 0, "end the out-of-service page with status 75 after this time (0: never)")
 	flag.Parse()
-	if err := run(*path, *check, *verbose); err != nil {
+	err := run(o)
+	switch {
+	case errors.Is(err, kiosk.ErrRetry):
+		os.Exit(exitRetry)
+	case err != nil:
 		fmt.Fprintln(os.Stderr, "kioskd:", err)
 		os.Exit(1)
 	}
 }
 
-func run(path string, check, verbose bool) error {
-	cfg, err := config.Load(path)
-	if err != nil || check {
+func run(o options) error {
+	if err := protect.Memory(); err != nil {
 		return err
 	}
 	level := slog.LevelInfo
-	if verbose {
+	if o.verbose {
 		level = slog.LevelDebug
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	if o.outOfService {
+		return kiosk.OutOfService(ctx, o.path, o.retry, log)
+	}
+	cfg, err := config.Load(o.path)
+	if err != nil || o.check {
+		return err
+	}
 	return kiosk.Run(ctx, cfg, os.Stdout, log)
 }

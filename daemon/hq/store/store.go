@@ -123,6 +123,21 @@ func open(path string, q url.Values) (*sql.DB, error) {
 	return sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String())
 }
 
+// Ping takes the writer's lock and gives it back: an error or a wait means that nothing could be stored now.
+func (w *Writer) Ping(ctx context.Context) error {
+	tx, err := w.db.BeginTx(ctx, nil) // immediate, by _txlock
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	return tx.Rollback()
+}
+
+// Ping reads something that is always there.
+func (r *Reader) Ping(ctx context.Context) error {
+	var n int
+	return r.db.QueryRowContext(ctx, "SELECT count(*) FROM (SELECT 1 FROM records LIMIT 1)").Scan(&n)
+}
+
 // Close closes the database.
 func (w *Writer) Close() error { return w.db.Close() }
 
