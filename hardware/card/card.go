@@ -57,6 +57,8 @@ type Card struct {
 	epoch    int     // counts selections and VERIFYs, so that a Signer knows when it has lost its rights
 	short    bool
 	padQuery bool // this transport wants Le on a VERIFY without data
+	guard    guard
+	certs    map[file]certificate // EF 0004 as read: it is free, public, and the same for the whole session
 	task     Task
 	counts   map[Task]int
 	traffic  Traffic
@@ -72,7 +74,10 @@ func Open(ctx context.Context, t Transport, opt Options) (*Card, error) {
 	if opt.Rand == nil {
 		opt.Rand = rand.Reader
 	}
-	c := &Card{t: t, opt: opt, short: opt.Short, counts: map[Task]int{}, profile: profile2016()}
+	c := &Card{
+		t: t, opt: opt, short: opt.Short, counts: map[Task]int{}, profile: profile2016(),
+		guard: newGuard(), certs: map[file]certificate{},
+	}
 	c.task = TaskIdentify
 	if err := c.identify(ctx); err != nil {
 		return nil, err

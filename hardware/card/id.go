@@ -65,6 +65,7 @@ func (c *Card) AuthenticatedID(ctx context.Context, pin *secret.Bytes, opt IDOpt
 	if err != nil {
 		return out, err
 	}
+	c.ConfirmLastTry(RefFaceA) // the card's own number, not somebody's typing
 	if err = c.enter(ctx, TaskID, RefFaceA, number); err != nil {
 		return out, ownNumber(err)
 	}
@@ -72,7 +73,7 @@ func (c *Card) AuthenticatedID(ctx context.Context, pin *secret.Bytes, opt IDOpt
 		return out, err
 	}
 	out.Authenticity = merge(text, out.Front.Authenticity)
-	out.Authenticity.compare(&out.Attributes, &out.Front)
+	out.Authenticity.Compare(&out.Attributes, &out.Front)
 	if opt.KeepMyNumber {
 		out.MyNumber = number
 	}
@@ -94,9 +95,10 @@ func (a *Attributes) Agree(f *Front) bool {
 	return bytes.Equal(a.Birth.Reveal(), f.Birth.Reveal()) && bytes.Equal(a.Sex.Reveal(), f.Sex.Reveal())
 }
 
-// compare refutes attributes that are not those of the face file, each genuine by itself.
-func (a *Authenticity) compare(text *Attributes, front *Front) {
-	if a.Attributes.Valid && !text.Agree(front) {
+// Compare refutes attributes that are not those of the face file, when either of them is proven: each may be genuine
+// by itself, and attributes that contradict what is proven are not unproven but wrong.
+func (a *Authenticity) Compare(text *Attributes, front *Front) {
+	if (a.Attributes.Valid || a.Birth.Valid) && !text.Agree(front) {
 		a.Attributes = refuted(ReasonApplicationsDisagree)
 	}
 }

@@ -89,11 +89,12 @@ func (c *Card) residence(ctx context.Context) (Product, error) {
 }
 
 // productByToken reads the token label. It is read with an extended command on purpose: a reader that refuses
-// these is found out here, before any PIN is typed. An unreadable or new token is ProductUnknown.
+// these is found out here, before any PIN is typed. An unreadable or new token is ProductUnknown, and so is one that
+// ends before its label does: its first 14 characters would be the label of another card.
 func (c *Card) productByToken(ctx context.Context) (Product, error) {
-	raw, err := c.readFile(ctx, c.sfi(fileToken), func(b []byte) (int, error) { return min(len(b), tokenSize), nil })
+	raw, err := c.readFile(ctx, c.sfi(fileToken), func([]byte) (int, error) { return tokenSize, nil })
 	if err != nil {
-		if isStatus(err) {
+		if isRefusal(err) {
 			err = nil
 		}
 		return ProductUnknown, err

@@ -232,5 +232,8 @@ func (c *Card) openSign(ctx context.Context, password *secret.Bytes, opt SignOpt
 	case (!out.Before.Known || out.Before.Left == 1) && !opt.LastTry:
 		return out, ErrLastTry
 	}
+	if opt.LastTry {
+		c.ConfirmLastTry(RefSignPass)
+	}
 	return out, c.enter(ctx, TaskJPKI, RefSignPass, password)
 }

@@ -188,8 +188,13 @@ type certificate struct {
 	issuer, body, key, signature []byte
 }
 
-// readCertificate reads EF 0004: 7F21 { 5F4E { issuer id 16, subject id 16, key }, 5F37 signature }.
+// readCertificate reads EF 0004: 7F21 { 5F4E { issuer id 16, subject id 16, key }, 5F37 signature }. It is read once
+// in a session, so that looking at the issuer before a credential is sent costs the proof nothing.
 func (c *Card) readCertificate(ctx context.Context, file file) (certificate, error) {
+	if kept, ok := c.certs[file]; ok {
+		e, _ := c.profile.entry(file)
+		return kept, c.selectApp(ctx, e.app) // the challenge that follows goes to this application
+	}
 	set, _, err := c.readSet(ctx, file)
 	if err != nil {
 		return certificate{}, err
@@ -199,7 +204,9 @@ func (c *Card) readCertificate(ctx context.Context, file file) (certificate, err
 	if f.bad || len(body) <= 2*keyIDSize {
 		return certificate{}, ErrMalformed
 	}
-	return certificate{issuer: body[:keyIDSize], body: body, key: body[2*keyIDSize:], signature: signature}, nil
+	cert := certificate{issuer: body[:keyIDSize], body: body, key: body[2*keyIDSize:], signature: signature}
+	c.certs[file] = cert
+	return cert, nil
 }
 
 // groupCheck is what the signature of the front says of its three groups; reason is empty when it holds.

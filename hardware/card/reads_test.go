@@ -125,13 +125,13 @@ func TestBasicInformation(t *testing.T) {
 	})
 }
 
-// TestAllTriesTranscript is the order of the fifteen commands: the application that is selected comes first, 住基 is
-// asked for its counter and nothing else.
+// TestAllTriesTranscript is the order of the fourteen commands: the application that is selected comes first, 住基 is
+// asked for its counter and nothing else, and 0408/0012 is not touched.
 func TestAllTriesTranscript(t *testing.T) {
 	s := play(t, identified(), []string{
 		"0020009C", "63C3",
 		selJPKI, "9000", "0020009B", "63C5", "00200098", "63C3",
-		selText, "9000", "00200091", "63C3", "00200094", "63CA", "00200095", "63CA", "00200092", "63C0",
+		selText, "9000", "00200091", "63C3", "00200094", "63CA", "00200095", "63CA",
 		selFace, "9000", "00200093", "63CA", "00200092", "6984", "00200091", "9000",
 		"00A4040C0A D3921000310001010401", "9000", "0020009C", "63C2",
 	})
@@ -153,6 +153,9 @@ func TestAllTriesTranscript(t *testing.T) {
 	}
 	if got.Of(card.RefJukiPIN).Left != 2 || got.Of(card.RefFaceBirth).Known || !got.Of(card.RefFaceB).Blocked() {
 		t.Errorf("got %+v", got)
+	}
+	if got.Of(card.RefTextReserved) != (card.Tries{}) {
+		t.Error("a counter that was not asked is told")
 	}
 	if card.RefFaceB.Max() != 10 || card.RefFaceBirth.Max() != 0 {
 		t.Error("tries as issued")

@@ -29,8 +29,8 @@ func MainRefs() []Ref {
 	return []Ref{RefSignPass, RefAuthPIN, RefTextPIN, RefTextA, RefTextB, RefFaceA, RefFaceB}
 }
 
-// AllRefs are MainRefs and the birth-date key, the PINs of the common application and of 住基, and the reserved
-// reference 0408/0012.
+// AllRefs are all eleven: MainRefs and the birth-date key, the PINs of the common application and of 住基, and the
+// reserved reference 0408/0012, which is listed and never touched.
 func AllRefs() []Ref {
 	return append(MainRefs(), RefFaceBirth, RefCommonPIN, RefJukiPIN, RefTextReserved)
 }
@@ -41,9 +41,10 @@ func (c *Card) MainTries(ctx context.Context) (Counters, error) {
 	return c.counters(ctx, MainRefs())
 }
 
-// AllTries queries all eleven counters in at most fifteen commands: the application that is selected already is
-// asked first, which saves one of five SELECTs. Of 住基 nothing but the counter is ever asked. It never costs a try.
-// Errors as MainTries.
+// AllTries gives all eleven counters in at most fifteen commands: the application that is selected already is asked
+// first, which saves one of five SELECTs. Of 住基 nothing but the counter is ever asked. The eleventh, RefTextReserved,
+// is always unknown: no source says what it is for, it was blocked on every card seen, and the advice is never to
+// touch it, not even by a query. It never costs a try. Errors as MainTries.
 func (c *Card) AllTries(ctx context.Context) (Counters, error) {
 	return c.counters(ctx, AllRefs())
 }

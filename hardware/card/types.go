@@ -68,7 +68,7 @@ const (
 	RefFaceBirth               // birth date as printed, six digits, EF 0402/0011; tries not known from any source
 	RefCommonPIN               // common application, EF 0100/001C, 3 tries; queried only
 	RefJukiPIN                 // 住基, EF 0401/001C, 3 tries; queried only
-	RefTextReserved            // EF 0408/0012, no try left on every card seen; queried only
+	RefTextReserved            // EF 0408/0012, no try left on every card seen; never touched, its Tries are never known
 )
 
 // String is the stable name of the reference, e.g. "text-pin".

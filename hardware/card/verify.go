@@ -9,12 +9,16 @@ import (
 )
 
 // Tries asks how many tries are left (VERIFY without data), which never costs one. Known is false when the card
-// answers anything else than a counter. Errors: the transport's own, ErrKind.
+// answers anything else than a counter, and for RefTextReserved, which is never touched. Errors: the transport's own,
+// ErrKind.
 func (c *Card) Tries(ctx context.Context, ref Ref) (Tries, error) {
 	c.task = TaskTries
 	entry, ok := c.profile.reference(ref)
-	if !ok || !c.speaks(entry.app) {
+	switch {
+	case !ok || !c.speaks(entry.app):
 		return Tries{}, ErrKind
+	case ref == RefTextReserved:
+		return Tries{}, nil
 	}
 	if found, err := c.has(ctx, entry.app); err != nil || !found {
 		return Tries{}, err
@@ -34,14 +38,21 @@ func (c *Card) Tries(ctx context.Context, ref Ref) (Tries, error) {
 	if err != nil {
 		return Tries{}, err
 	}
+	left := triesOf(resp)
+	c.guard.left[ref] = left
+	return left, nil
+}
+
+// triesOf reads the answer to a query.
+func triesOf(resp apdu.Response) Tries {
 	var auth apdu.AuthError
 	switch err := resp.Err(); {
 	case errors.As(err, &auth):
-		return Tries{Left: auth.Left, Known: true}, nil
+		return Tries{Left: auth.Left, Known: true}
 	case errors.Is(err, apdu.ErrBlocked):
-		return Tries{Known: true}, nil
+		return Tries{Known: true}
 	}
-	return Tries{}, nil
+	return Tries{}
 }
 
 // speaks tells whether cards of this kind have an application: all of them on a My Number Card, JPKI on a phone.
@@ -49,8 +60,8 @@ func (c *Card) speaks(a app) bool {
 	return c.identity.Kind == KindMyNumber || c.identity.Kind == KindPhone && a == appJPKI
 }
 
-// enter checks the form of the value, notes the task and the kind of card, and verifies: one VERIFY, never
-// repeated. Nothing is sent on ErrFormat and ErrKind.
+// enter checks the form of the value, the kind of card, and what is known of the tries, and verifies: one VERIFY,
+// never repeated. Nothing is sent on ErrFormat, ErrKind, ErrLastTry, and on ErrBlocked when that was known before.
 func (c *Card) enter(ctx context.Context, task Task, ref Ref, value *secret.Bytes) error {
 	entry, ok := c.profile.reference(ref)
 	if err := entry.Format.check(value); err != nil {
@@ -59,6 +70,9 @@ func (c *Card) enter(ctx context.Context, task Task, ref Ref, value *secret.Byte
 	c.task = task
 	if !ok || !c.speaks(entry.app) {
 		return ErrKind
+	}
+	if err := c.guard.allows(ref); err != nil {
+		return err
 	}
 	c.epoch++
 	return c.verify(ctx, entry, value)
@@ -75,11 +89,8 @@ func (c *Card) verify(ctx context.Context, entry ReferenceEntry, value *secret.B
 	c.opened = entry.app
 	resp, err := c.send(ctx, apdu.Command{INS: 0x20, P2: 0x80 | entry.SFI, Data: value.Reveal()})
 	if err != nil {
+		c.guard.left[entry.Ref] = Tries{}
 		return &VerifyUnknownError{Err: err}
 	}
-	err = resp.Err()
-	if high := resp.SW >> 8; high == 0x6F || high == 0x65 || high == 0x64 {
-		return &VerifyUnknownError{Err: err} // an execution error: the counter may have moved
-	}
-	return err
+	return c.guard.answered(entry.Ref, resp.SW)
 }

@@ -145,6 +145,12 @@ func TestVirtualPINs(t *testing.T) {
 	}
 	c, _ := inProcess(t, h.card, card.Options{})
 	for left := 2; left >= 0; left-- {
+		if left == 0 {
+			if _, err := c.AttributesByPIN(t.Context(), wrong); !errors.Is(err, card.ErrLastTry) {
+				t.Fatalf("the last try without a confirmation: %v", err)
+			}
+			c.ConfirmLastTry(card.RefTextPIN)
+		}
 		_, err := c.AttributesByPIN(t.Context(), wrong)
 		var auth card.AuthError
 		if !errors.As(err, &auth) || auth.Left != left || errors.Is(err, card.ErrBlocked) != (left == 0) {
