@@ -275,7 +275,7 @@ func loadFrames(fsys fs.FS, dir, prefix string) ([]picture, error) {
 	}
 	var out []picture
 	for _, n := range names {
-		raw, err := fs.ReadFile(fsys, path.Join(dir, n))
+		raw, err := readAtMost(fsys, path.Join(dir, n), maxFrame)
 		if err != nil {
 			return nil, fmt.Errorf("virtual: %w", err)
 		}

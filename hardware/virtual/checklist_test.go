@@ -148,10 +148,16 @@ func TestChecklist(t *testing.T) {
 		{"get-data", virtual.Options{}, []exchange{
 			{"00CA00F0 00", "3133393930 9000"},
 			{"00CA00F2 00", "3230333530323137 9000"},
-			{"00CA7F21 05", "7F21820233 9000"},
-			{"00CA00F8 05", "7F21820233 9000"},
+			{"00CA00F2 08", "3230333530323137 9000"},
+			{"00CA00F2 07", "6700"},
+			{"00CA0042 00", "39303030303230 0805 303031 202601A8 9000"},
+			{"00CA00F7 00", "39303030303231 0805 303031 202601A8 9000"},
+			{"00CA0045 00", "393030303030303030303030303031 9000"},
+			{"00CA0066 00", "732F 06072A864886FC6B01 600C060A2A864886FC6B02020101 630906072A864886FC6B03 640B06092A864886FC6B040215 9000"},
+			{"00CA7F21 00", "6700"}, // more than 256 bytes
+			{"00CA00F8 00", "6700"},
 			{"00CA00F0", "6700"},
-			{"00CA0045 00", "6A88"}, // not simulated
+			{"00CA00F3 00", "6A88"},
 			{selectText, "9000"},
 			{"00CA00F0 00", "6A88"}, // of the master file
 			{"00CA5F51 00", "E000FF8131FE4514 9000"},
@@ -167,13 +173,13 @@ func TestChecklist(t *testing.T) {
 			{"81A40000", "6E00"},
 			{"A0A40000", "6E00"},
 			{"FFA40000", "6E00"},
-			{"08A40000", "6982"},
-			{"0CA40000", "6982"}, // secure messaging is not simulated
+			{"08A40000", "69FC"},
+			{"0CA40000", "69FC"},
 			{"00B10000", "6D00"},
 			{"00D60000", "6D00"},
 			{"002C0000", "6D00"},
 			{"80A20000", "6D00"},
-			{"80AE0000", "6D00"},
+			{"80AE0000", "66F1"},
 		}},
 		{"default-keys", virtual.Options{}, []exchange{
 			{selectText, "9000"},
@@ -190,10 +196,15 @@ func TestChecklist(t *testing.T) {
 		{"internal-authenticate", virtual.Options{}, []exchange{
 			{selectCommon, "9000"},
 			{"00880099 04 01020304 00", "-256"},
-			{"00880098 04 01020304 00", "6A86"},
+			{"00880098 04 01020304 00", "6A82"},
+			{"00880199 04 01020304 00", "6A86"},
+			{"00880019 04 01020304 00", "6A86"},
 			{"00880099", "6700"},
 			{selectFace, "9000"},
-			{"00880099 04 01020304 00", "6D00"},
+			{"0088009A 04 01020304 00", "6985"},
+			{selectJPKI, "9000"},
+			{"00200098 04 31323334", "9000"},
+			{"00880097 04 01020304 00", "6982"},
 		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -345,14 +356,23 @@ func TestCounting(t *testing.T) {
 	}
 }
 
-// TestMasterChain: the certificate of the master file's hierarchy holds under its issuer key, read from its file.
+// TestMasterChain: 00F8 holds under the issuer key, read from its file, and 7F21 under the key that 00F8 certifies.
 func TestMasterChain(t *testing.T) {
-	cv := data(t, open(t, newCard(t)), "00CA7F21 000000")
-	if len(cv) != 568 || !bytes.HasPrefix(cv[10:], []byte("9000020\x08\x05")) {
-		t.Fatalf("got %d bytes that begin %X", len(cv), cv[:20])
+	s := open(t, newCard(t))
+	key := "" // PEM of the key that must have signed the next certificate
+	for _, link := range []struct{ tag, issuer, subject string }{{"00F8", "9000020", "9000021"}, {"7F21", "9000021", "9000022"}} {
+		cv := data(t, s, "00CA"+link.tag+"000000")
+		if len(cv) != 563 || !bytes.HasPrefix(cv, append(unhex(t, "5F4E820129"), link.issuer...)) || string(cv[21:28]) != link.subject {
+			t.Fatalf("%s: got %d bytes that begin %X", link.tag, len(cv), cv[:min(40, len(cv))])
+		}
+		signature, body := file(t, "sig", cv[307:]), file(t, "m", cv[5:302])
+		if key == "" {
+			openssl(t, "dgst", "-sha256", "-prverify", "pki/keys/virtual-issuer-chain.pem", "-signature", signature, body)
+		} else {
+			openssl(t, "dgst", "-sha256", "-verify", key, "-signature", signature, body)
+		}
+		key = public(t, cardKey(t, cv[37:302]))
 	}
-	openssl(t, "dgst", "-sha256", "-prverify", "pki/keys/virtual-issuer-chain.pem", "-signature", file(t, "sig", cv[312:]),
-		file(t, "m", cv[10:307]))
 }
 
 var _ reader.Reader = (*virtual.Reader)(nil)

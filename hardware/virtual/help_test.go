@@ -2,9 +2,13 @@ package virtual_test
 
 import (
 	"bytes"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"maps"
+	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -174,6 +178,17 @@ func edited(t *testing.T, change map[string]any) []byte {
 	}
 	maps.Copy(m, change)
 	out, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// oaep encrypts to a public key of 2048 bits and exponent 65537, given by its modulus.
+func oaep(t testing.TB, modulus, message []byte) []byte {
+	t.Helper()
+	key := &rsa.PublicKey{E: 65537, N: new(big.Int).SetBytes(modulus)}
+	out, err := rsa.EncryptOAEP(sha256.New(), rand.Reader, key, message, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

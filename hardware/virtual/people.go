@@ -109,7 +109,7 @@ func LoadPeople(fsys fs.FS) ([]Person, error) {
 }
 
 func loadPerson(fsys fs.FS, dir string) (Person, error) {
-	raw, err := fs.ReadFile(fsys, path.Join(dir, "profile.json"))
+	raw, err := readAtMost(fsys, path.Join(dir, "profile.json"), maxProfile)
 	if err != nil {
 		return Person{}, err
 	}
@@ -136,7 +136,7 @@ func loadPerson(fsys fs.FS, dir string) (Person, error) {
 		{"address.png", &p.profile.AddressImage},
 		{"code.png", &p.profile.CodeImage},
 	} {
-		if *f.into, err = fs.ReadFile(fsys, path.Join(dir, f.name)); err != nil {
+		if *f.into, err = readAtMost(fsys, path.Join(dir, f.name), maxImage); err != nil {
 			return Person{}, err
 		}
 	}
@@ -207,7 +207,8 @@ func (p *Person) SignPassword() *secret.Bytes { return own(p.profile.SignPasswor
 
 // NumberB is 照合番号B in its three printed parts: birth date, year of expiry, security code.
 func (p *Person) NumberB() (birth, expiry, code *secret.Bytes) {
-	return own(p.profile.BirthPrinted), own(p.profile.Expiry[:4]), own(p.profile.SecurityCode)
+	year := p.profile.Expiry[:min(4, len(p.profile.Expiry))] // empty for a card that is nobody's
+	return own(p.profile.BirthPrinted), own(year), own(p.profile.SecurityCode)
 }
 
 // Name is the name as the chip holds it.

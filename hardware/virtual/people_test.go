@@ -148,3 +148,41 @@ func TestShippedPeople(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestNobodysCardTellsNothing: the accessors of a card that is made out to nobody are empty, and do not panic.
+func TestNobodysCardTellsNothing(t *testing.T) {
+	fsys := fstest.MapFS{"card.json": {Data: []byte(`{"id":"suica","live":"sato","card":{"kind":"transit"}}`)}}
+	p, err := virtual.LoadProfile(fsys, "card.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	birth, expiry, code := p.NumberB()
+	if n := birth.Len() + expiry.Len() + code.Len() + p.PIN().Len() + p.MyNumber().Len() + p.Face().Len(); n != 0 {
+		t.Errorf("got %d bytes, want none", n)
+	}
+}
+
+// TestCheckDigits: the My Numbers of the shipped people have the check digit of the official rule, and none of them
+// has two holders.
+func TestCheckDigits(t *testing.T) {
+	all, err := virtual.People()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for i := range all {
+		n := all[i].MyNumber().Reveal()
+		sum := 0
+		for at := range 11 { // n-th digit from the right of the first eleven: weights 2 to 7, then 2 to 6
+			sum += int(n[10-at]-'0') * (at%6 + 2)
+		}
+		want := byte('0')
+		if r := sum % 11; r > 1 {
+			want = byte('0' + 11 - r)
+		}
+		if n[11] != want || seen[string(n)] {
+			t.Errorf("%s: the check digit is wrong, or the number is somebody else's", all[i].ID)
+		}
+		seen[string(n)] = true
+	}
+}

@@ -15,6 +15,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"madoguchi/hardware/reader"
 	"madoguchi/hardware/virtual"
@@ -282,4 +283,29 @@ func TestIssuerKeysAreMarked(t *testing.T) {
 			t.Errorf("%s: got ids that start with %q and %q, want 9", name, cv[10], cv[26])
 		}
 	}
+}
+
+// TestExpiredCard: the certificates of an expired card end with its last day (here also a birthday), in Japan.
+func TestExpiredCard(t *testing.T) {
+	fsys := fstest.MapFS{"p.json": {Data: edited(t, map[string]any{"expiry": "20240217", "live": "sato"})}}
+	p, err := virtual.LoadProfile(fsys, "p.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := p.NewCard()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, c)
+	data(t, s, selectJPKI)
+	root, leaf := certificate(t, trim(t, data(t, s, "00B08B00 000000"))), certificate(t, trim(t, data(t, s, "00B08A00 000000")))
+	for at, good := range map[string]bool{ // seconds since 1970: one before and one after 2024-02-17 14:59:59 UTC
+		"1708181998": true, "1708182000": false,
+	} {
+		out, err := tryOpenssl(t, "verify", "-attime", at, "-check_ss_sig", "-CAfile", root, leaf)
+		if (err == nil) != good || (!good && !strings.Contains(out, "expired")) {
+			t.Errorf("at %s: openssl says %s", at, out)
+		}
+	}
+	play(t, s, []exchange{{"00A4040C 07 A0000001510000", "9000"}, {"00CA00F2 08", "3230323430323137 9000"}})
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"madoguchi/hardware/reader"
+	"madoguchi/hardware/virtual/chip"
 )
 
 // ReaderName is the name of the virtual reader.
@@ -204,23 +205,18 @@ func (s *session) Transmit(ctx context.Context, command []byte) ([]byte, error) 
 }
 
 func (s *session) transmit(ctx context.Context, command []byte) ([]byte, error) {
-	select {
-	case <-s.lost:
-		return nil, s.why
-	default:
-	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if out, own := s.card.ReaderCommand(command); own {
-		return out, nil
+	a, err := s.exchange(command)
+	if err != nil {
+		return nil, err
 	}
-	a := s.card.Exchange(command)
 	if a.Gone {
 		s.reader.flyOff(s.card)
 		return nil, reader.ErrCardLost
 	}
-	wait, err := a.Delay, error(nil)
+	wait := a.Delay
 	switch {
 	case a.Mute:
 		wait, err = MuteTimeout, reader.ErrTimeout
@@ -243,6 +239,22 @@ func (s *session) transmit(ctx context.Context, command []byte) ([]byte, error) 
 		}
 		return a.Data, nil
 	}
+}
+
+// exchange lets the card work with the reader locked, so that a session that was lost can never reach a card that was
+// placed anew.
+func (s *session) exchange(command []byte) (chip.Answer, error) {
+	s.reader.mu.Lock()
+	defer s.reader.mu.Unlock()
+	select {
+	case <-s.lost:
+		return chip.Answer{}, s.why
+	default:
+	}
+	if out, own := s.card.ReaderCommand(command); own {
+		return chip.Answer{Data: out}, nil
+	}
+	return s.card.Exchange(command), nil
 }
 
 // flyOff is a removal that the card's faults ordered.

@@ -271,3 +271,55 @@ func TestLiftedInMidCommand(t *testing.T) {
 		}
 	})
 }
+
+// TestLostSessionReachesNoNewCard: a session that lost its card is dead for good, also when the same card is placed
+// and opened again: a credential that comes late spends no try.
+func TestLostSessionReachesNoNewCard(t *testing.T) {
+	c, r := newCard(t), virtual.NewReader()
+	var sessions []reader.Session
+	for range 2 {
+		if err := r.Insert(c); err != nil {
+			t.Fatal(err)
+		}
+		s, err := r.Open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		sessions = append(sessions, s)
+	}
+	play(t, sessions[1], []exchange{{selectText, "9000"}})
+	if _, err := sessions[0].Transmit(t.Context(), unhex(t, "00200091 04 30303030")); !errors.Is(err, reader.ErrCardLost) {
+		t.Errorf("got %v, want ErrCardLost", err)
+	}
+	if err := sessions[0].Close(); err != nil {
+		t.Fatal(err)
+	}
+	play(t, sessions[1], []exchange{{"00200091", "63C3"}}) // and its end takes no power away
+}
+
+// TestLiftedAgainAndAgain lifts and places a card while somebody sends wrong PINs: each VERIFY that was answered,
+// and no other, spent a try of a session that was alive.
+func TestLiftedAgainAndAgain(t *testing.T) {
+	c, r := newCard(t), virtual.NewReader()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 200 {
+			_ = r.Insert(c)
+			_ = r.Remove()
+		}
+	}()
+	for range 200 {
+		s, err := r.Open(t.Context())
+		if err != nil {
+			continue
+		}
+		_, _ = s.Transmit(t.Context(), unhex(t, selectText))
+		_, _ = s.Transmit(t.Context(), unhex(t, "00200091"))
+		_ = s.Close()
+	}
+	<-done
+	if got := c.TriesLeft("0408", 0x0011); got != 3 {
+		t.Errorf("got %d tries, want 3", got)
+	}
+}

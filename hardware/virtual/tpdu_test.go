@@ -147,3 +147,22 @@ func TestT0ThroughTheHelper(t *testing.T) {
 		t.Error("openssl refuses the signature")
 	}
 }
+
+// TestT0Reset: a reset drops the rest of an answer and nothing else.
+func TestT0Reset(t *testing.T) {
+	c := newCard(t, virtual.Options{TPDU: true})
+	s := open(t, c)
+	play(t, s, []exchange{{selectText, "9000"}, {"00200091 04 31323334", "9000"}, {"802A0000 01 00", "6100"}})
+	c.Reset()
+	play(t, s, []exchange{{"00C00000 00", "6985"}, {"00B08100 02", "FF10 9000"}})
+}
+
+// TestT0Messaging: a session key does not fit into a short command, so there is no session.
+func TestT0Messaging(t *testing.T) {
+	play(t, open(t, newCard(t, virtual.Options{TPDU: true})), []exchange{
+		{selectText, "9000"},
+		{"00200091 04 31323334", "9000"},
+		{"80AE0000 000100" + strings.Repeat("11", 256), "6700"},
+		{"08B08100 05 9603000000", "69FC"},
+	})
+}

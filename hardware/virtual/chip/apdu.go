@@ -2,26 +2,39 @@ package chip
 
 // The status words of the card.
 const (
-	swOK           = 0x9000
-	swNoTry        = 0x63C0
-	swSecurity     = 0x6982
-	swWrongType    = 0x6981
-	swBlocked      = 0x6984
-	swConditions   = 0x6985
-	swNoCurrentEF  = 0x6986
-	swLength       = 0x6700
-	swChannel      = 0x6881
-	swData         = 0x6A80
-	swNoFile       = 0x6A82
-	swNoRecord     = 0x6A83
-	swParameters   = 0x6A86
-	swNoObject     = 0x6A88
-	swOffset       = 0x6B00
-	swInstruction  = 0x6D00
-	swClass        = 0x6E00
-	swNoDiagnosis  = 0x6F00
-	maxShortLength = 256
-	maxLength      = 65536
+	swOK            = 0x9000
+	swNoTry         = 0x63C0
+	swSecurity      = 0x6982
+	swNoSecureForm  = 0x6882
+	swWrongType     = 0x6981
+	swBlocked       = 0x6984
+	swConditions    = 0x6985
+	swNoCurrentEF   = 0x6986
+	swObjectMissing = 0x6987 // of secure messaging
+	swObjectWrong   = 0x6988
+	swNoSession     = 0x69FC // secure messaging without a session key
+	swNoEnvironment = 0x66F1 // nothing configured that could take a session key
+	swLength        = 0x6700
+	swChannel       = 0x6881
+	swData          = 0x6A80
+	swNoFile        = 0x6A82
+	swNoRecord      = 0x6A83
+	swParameters    = 0x6A86
+	swNoObject      = 0x6A88
+	swOffset        = 0x6B00
+	swInstruction   = 0x6D00
+	swClass         = 0x6E00
+	swNoDiagnosis   = 0x6F00
+	maxShortLength  = 256
+	maxLength       = 65536
+)
+
+// The instructions that also exist under secure messaging, and its class.
+const (
+	insVerify   = 0x20
+	insSelect   = 0xA4
+	insRead     = 0xB0
+	classSecure = 0x08
 )
 
 // command is a parsed command APDU. le is -1 when no answer data is expected.

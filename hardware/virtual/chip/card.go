@@ -9,20 +9,23 @@ import (
 // Card is one virtual card. It may be used by several goroutines; it lies on one reader at a time. Try counters
 // live as long as the Card, over any number of power cycles, as on a real one.
 type Card struct {
-	mu       sync.Mutex
-	layout   Layout
-	atr      []byte
-	powered  bool
-	first    bool // the next command is the first one after power-up
-	selected *Application
-	current  *File
-	verified map[*File]bool
-	stats    Stats
-	faults   Faults
-	sinceSet int           // commands since SetFaults
-	pupi     []byte        // drawn at power-up
-	pending  []byte        // T=0: the part of an answer that GET RESPONSE will fetch
-	took     time.Duration // how long the command in hand takes
+	mu          sync.Mutex
+	layout      Layout
+	atr         []byte
+	powered     bool
+	first       bool // the next command is the first one after power-up
+	selected    *Application
+	current     *File
+	verified    map[*File]bool
+	stats       Stats
+	faults      Faults
+	sinceSet    int           // commands since SetFaults
+	pupi        []byte        // drawn at power-up
+	pending     []byte        // T=0: the part of an answer that GET RESPONSE will fetch
+	session     messaging     // secure messaging
+	admitted    bool          // a terminal's certificate was accepted
+	certificate []byte        // its first part, while the second is waited for
+	took        time.Duration // how long the command in hand takes
 }
 
 // New makes a card. The layout is copied, so one layout can make any number of cards.
@@ -65,14 +68,22 @@ func (c *Card) powerOff() {
 		c.stats.PowerOffs++
 	}
 	c.powered, c.selected, c.current, c.pending = false, nil, nil, nil
-	clear(c.verified)
+	c.session.end()
+	c.dropRights()
 }
 
-// Reset is the warm reset. Real cards are reported to keep verified PINs over it, so this one keeps everything:
-// only PowerOff is a safe end.
+// dropRights takes back what PINs and certificates have opened.
+func (c *Card) dropRights() {
+	clear(c.verified)
+	c.admitted, c.certificate = false, nil
+}
+
+// Reset is the warm reset. Real cards are reported to keep verified PINs over it, so this one keeps everything but
+// the rest of a T=0 answer, which belongs to the transmission: only PowerOff is a safe end.
 func (c *Card) Reset() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.pending = nil
 	c.stats.Resets++
 }
 
@@ -125,23 +136,20 @@ func (c *Card) execute(cmd command) []byte {
 	if sw := c.class(cmd); sw != 0 {
 		return status(sw)
 	}
-	if cmd.cla == 0x80 {
-		switch cmd.ins {
-		case 0x2A:
-			return c.sign(cmd)
-		case 0x32:
-			return c.change(cmd, true)
-		}
-		return status(swInstruction)
+	switch cmd.cla {
+	case 0x80:
+		return c.proprietary(cmd)
+	case classSecure, 0x0C:
+		return c.secure(cmd)
 	}
 	switch cmd.ins {
-	case 0xA4:
+	case insSelect:
 		return c.selectFile(cmd)
-	case 0xB0:
+	case insRead:
 		return c.readBinary(cmd)
 	case 0xB2:
 		return c.readRecord(cmd)
-	case 0x20:
+	case insVerify:
 		return c.verify(cmd)
 	case 0x24:
 		return c.change(cmd, false)
@@ -155,26 +163,39 @@ func (c *Card) execute(cmd command) []byte {
 	return status(swInstruction)
 }
 
+// proprietary executes the commands of class 80.
+func (c *Card) proprietary(cmd command) []byte {
+	switch cmd.ins {
+	case 0x2A:
+		return c.sign(cmd)
+	case 0x32:
+		return c.change(cmd, true)
+	case 0xA2:
+		return c.terminal(cmd)
+	case 0xAE:
+		return c.setSessionKey(cmd)
+	}
+	return status(swInstruction)
+}
+
 // class refuses classes that the card does not know; 0 is a good class.
-func (c *Card) class(cmd command) uint16 {
+func (*Card) class(cmd command) uint16 {
 	switch {
-	case cmd.cla == 0x00 || cmd.cla == 0x80:
+	case cmd.cla == 0x00 || cmd.cla == 0x80 || cmd.cla == classSecure || cmd.cla == 0x0C:
 		return 0
-	case cmd.cla == 0x08 || cmd.cla == 0x0C:
-		if c.selected != nil && c.selected.Messaging != 0 {
-			return c.selected.Messaging
-		}
-		return swSecurity
 	case cmd.cla < 0x04:
 		return swChannel
 	}
 	return swClass
 }
 
-func (c *Card) allowed(a Access) bool {
-	if a == nil {
-		return true
-	}
+// allowed tells whether a file's data may be read or its key be used now.
+func (c *Card) allowed(f *File) bool {
+	return f.Access == nil || (f.Terminal && c.admitted) || c.presented(f.Access)
+}
+
+// presented tells whether one of these PINs of the selected application is verified.
+func (c *Card) presented(a Access) bool {
 	for _, id := range a {
 		if f := c.selected.file(id); f != nil && c.verified[f] {
 			return true

@@ -58,8 +58,9 @@ func (c *Card) selectApplication(cmd command) []byte {
 func (c *Card) enter(app *Application) {
 	c.selected, c.current = app, nil
 	c.stats.count(&c.stats.Selects, app.Name)
+	c.session.end() // as on real cards, whatever happens to the rights
 	if !c.layout.KeepRightsOnSelect {
-		clear(c.verified)
+		c.dropRights()
 	}
 }
 
@@ -111,11 +112,11 @@ func (c *Card) readBinary(cmd command) []byte {
 	}
 	c.stats.count(&c.stats.Reads, c.name(f))
 	switch {
-	case f.isPIN() || f.isKey() || f.Records != nil:
+	case f.internal() || f.Records != nil:
 		return status(swWrongType)
 	case cmd.le < 0 || len(cmd.data) > 0:
 		return status(swLength)
-	case !c.allowed(f.Access):
+	case !c.allowed(f):
 		return status(swSecurity)
 	case offset >= len(f.Data):
 		return status(swOffset)
@@ -142,9 +143,9 @@ func (c *Card) readRecord(cmd command) []byte {
 	switch {
 	case f.Records == nil:
 		return status(swWrongType)
-	case cmd.le < 0:
+	case cmd.le < 0 || len(cmd.data) > 0:
 		return status(swLength)
-	case !c.allowed(f.Access):
+	case !c.allowed(f):
 		return status(swSecurity)
 	case cmd.p1 == 0 || int(cmd.p1) > len(f.Records):
 		return status(swNoRecord)
@@ -167,16 +168,17 @@ func (c *Card) challenge(cmd command) []byte {
 	return answer(b)
 }
 
-// getData finds the objects of the master file. The contents of most are not known publicly.
+// getData finds the objects of the master file. A length wanted that is too short for the object is 6700, as cards
+// answer for objects of more than 256 bytes; that they do so for shorter ones is assumed.
 func (c *Card) getData(cmd command) []byte {
 	tag := uint16(cmd.p1)<<8 | uint16(cmd.p2)
 	for _, o := range c.layout.Objects {
 		switch {
 		case o.Tag != tag || (!o.Anywhere && !c.onMaster()):
-		case cmd.le < 0 || len(cmd.data) > 0:
+		case cmd.le < len(o.Data) || len(cmd.data) > 0:
 			return status(swLength)
 		default:
-			return answer(o.Data[:min(cmd.le, len(o.Data))])
+			return answer(o.Data)
 		}
 	}
 	return status(swNoObject)

@@ -92,6 +92,7 @@ func (c *Card) change(cmd command, alternative bool) []byte {
 	case !f.PIN.Format.accepts(cmd.data):
 		return status(swData)
 	}
+	clear(f.PIN.Value)
 	f.PIN.Value = bytes.Clone(cmd.data)
 	f.PIN.Left = f.PIN.Max
 	c.stats.count(&c.stats.Changes, c.name(f))
@@ -115,7 +116,7 @@ func (c *Card) signingKey(p2 byte) (*File, uint16) {
 	if !f.isKey() {
 		return nil, swWrongType
 	}
-	if !c.allowed(f.Access) {
+	if !c.allowed(f) {
 		return nil, swSecurity
 	}
 	return f, 0
@@ -175,25 +176,31 @@ func toBeSigned(cmd command) ([]byte, uint16) {
 	return sum[:], 0
 }
 
-// authenticate is INTERNAL AUTHENTICATE with EF 0019, whose public half is not on the card.
+// authenticate is INTERNAL AUTHENTICATE. Only EF 0019 of the common application answers, whose public half is not on
+// the card; keys behind a PIN are 6982 (assumed: also after it) and the two keys of the surface applications 6985.
 func (c *Card) authenticate(cmd command) []byte {
-	if c.selected == nil || !c.selected.Answers {
-		return status(swInstruction)
-	}
-	if cmd.p1 != 0 || cmd.p2 != 0x99 {
+	if cmd.p1 != 0 {
 		return status(swParameters)
 	}
-	f := c.selected.file(0x0019)
-	if f == nil || !f.isKey() {
-		return status(swNoObject)
-	}
-	if len(cmd.data) == 0 {
+	f, sw := c.referenced(cmd.p2)
+	switch {
+	case sw != 0:
+		return status(sw)
+	case !f.isKey():
+		return status(swWrongType)
+	case f.Access != nil:
+		return status(swSecurity)
+	case !c.selected.Answers:
+		return status(swConditions)
+	case len(cmd.data) == 0 || len(cmd.data) > 255:
 		return status(swLength)
 	}
+	c.stats.count(&c.stats.Signs, c.name(f))
 	sum := sha256.Sum256(cmd.data)
 	signature, err := rsa.SignPKCS1v15(nil, f.Key, crypto.SHA256, sum[:])
 	if err != nil {
 		return status(swNoDiagnosis)
 	}
+	c.took = c.layout.SignTime
 	return answer(signature)
 }

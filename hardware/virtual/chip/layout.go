@@ -36,11 +36,13 @@ type Application struct {
 	Name       string // short name in Stats, e.g. "0408"
 	AID        []byte
 	Files      []File
-	DefaultKey uint16 // private key that 80 2A uses for P2 = 00; 0 when there is none
-	Answers    bool   // answers INTERNAL AUTHENTICATE with EF 0019
-	Domain     bool   // the issuer security domain: selecting it is the state right after power-up
-	Messaging  uint16 // answer to commands under secure messaging, which is not simulated
-	AltChange  bool   // PINs change by 80 32 instead of 00 24
+	DefaultKey uint16   // private key that 80 2A uses for P2 = 00; 0 when there is none
+	Answers    bool     // its keys answer INTERNAL AUTHENTICATE
+	Domain     bool     // the issuer security domain: selecting it is the state right after power-up
+	Session    *Session // secure messaging; nil when it has none
+	Messaging  uint16   // without Session: the answer to 80 AE; 0 means 66F1
+	Terminals  bool     // knows 80 A2
+	AltChange  bool     // PINs change by 80 32 instead of 00 24
 }
 
 // Access lists the PINs of which any one opens a file. Nil is free for all, Never opens for nobody.
@@ -49,14 +51,16 @@ type Access []uint16
 // Never is the access rule that nothing satisfies.
 func Never() Access { return Access{} }
 
-// File is one elementary file. Exactly one of Data, Records, PIN and Key is used.
+// File is one elementary file. Exactly one of Data, Records, PIN, Key and Verifier is used.
 type File struct {
-	ID      uint16
-	Data    []byte          // transparent file, with its filler
-	Records [][]byte        // record file
-	PIN     *PIN            // PIN or password
-	Key     *rsa.PrivateKey // private key
-	Access  Access          // who may read the data or use the key
+	ID       uint16
+	Data     []byte          // transparent file, with its filler
+	Records  [][]byte        // record file
+	PIN      *PIN            // PIN or password
+	Key      *rsa.PrivateKey // private key
+	Verifier *Verifier       // public key that terminals are checked with
+	Access   Access          // who may read the data or use the key
+	Terminal bool            // ... and so may a terminal whose certificate was accepted
 }
 
 // Format is what a new PIN must look like.
@@ -101,6 +105,9 @@ func (f Format) accepts(v []byte) bool {
 
 func (f *File) isPIN() bool { return f.PIN != nil }
 func (f *File) isKey() bool { return f.Key != nil }
+
+// internal files hold what only the card itself uses; they are no data.
+func (f *File) internal() bool { return f.isPIN() || f.isKey() || f.Verifier != nil }
 
 func (a *Application) file(id uint16) *File {
 	for i := range a.Files {

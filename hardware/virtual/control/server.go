@@ -45,6 +45,8 @@ func (s *Server) Serve(ctx context.Context, path string) error {
 func (s *Server) accept(ctx context.Context, l net.Listener) error {
 	var wait sync.WaitGroup
 	defer wait.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // also when the listener broke: whoever still talks is hung up on
 	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
 	defer stop()
 	for {

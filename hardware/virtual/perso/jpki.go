@@ -43,6 +43,10 @@ func (m *maker) jpki() (chip.Application, error) {
 	if err != nil {
 		return chip.Application{}, err
 	}
+	terminals, err := pki.TerminalAuthority()
+	if err != nil {
+		return chip.Application{}, err
+	}
 	password := m.p.SignPassword
 	if !m.p.SignCertificate {
 		password = ""
@@ -55,8 +59,8 @@ func (m *maker) jpki() (chip.Application, error) {
 		{ID: 0x0009, Data: []byte{0xFF}, Access: chip.Never()},
 		{ID: 0x000A, Data: pad(auth, 256)},
 		{ID: 0x000B, Data: pad(authCA, 256)},
-		{ID: 0x0016, Data: keyReference()},
-		{ID: 0x0017, Key: m.keys.Auth, Access: chip.Access{0x0018}},
+		{ID: 0x0016, Verifier: &chip.Verifier{KeyID: terminals.KeyID, Key: terminals.Key}},
+		{ID: 0x0017, Key: m.keys.Auth, Access: chip.Access{0x0018}, Terminal: true},
 		m.pin(0x0018, m.p.PIN, 3, chip.Digits4),
 		{ID: 0x001A, Key: m.keys.Sign, Access: chip.Access{0x001B}},
 		m.pin(0x001B, password, 5, chip.Password),
@@ -64,7 +68,7 @@ func (m *maker) jpki() (chip.Application, error) {
 	for _, id := range []uint16{0x0005, 0x0010, 0x0019, 0x001C, 0x001E} { // there on real cards, for no known purpose
 		files = append(files, chip.File{ID: id, Data: []byte{0xFF}, Access: chip.Never()})
 	}
-	return chip.Application{Name: "jpki", AID: jpkiAID(), Messaging: 0x6982, Files: files}, nil
+	return chip.Application{Name: "jpki", AID: jpkiAID(), Messaging: 0x6982, Terminals: true, Files: files}, nil
 }
 
 // token is the 160-byte PKCS #11 token info.

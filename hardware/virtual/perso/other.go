@@ -108,7 +108,7 @@ func residence() []chip.Application {
 // data 001B and signature 001C. What is in data and signature is not simulated.
 func (m *maker) mergedLicence() (chip.Application, error) {
 	return chip.Application{
-		Name: "merged-licence", AID: long(0xA0, 0x00, 0x00, 0x02, 0x31, 0x06), Messaging: 0x6982,
+		Name: "merged-licence", AID: long(0xA0, 0x00, 0x00, 0x02, 0x31, 0x06),
 		Files: []chip.File{
 			m.pin(0x0006, m.p.PIN, 3, chip.Digits4),
 			{ID: 0x001A, Data: []byte{0xC1, 0x01, 0x01}},

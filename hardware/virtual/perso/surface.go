@@ -35,18 +35,23 @@ func (m *maker) text() (chip.Application, error) {
 	if err != nil {
 		return chip.Application{}, err
 	}
+	messaging, err := pki.MessagingKey()
+	if err != nil {
+		return chip.Application{}, err
+	}
 	pin := m.pin(0x0011, m.p.PIN, 3, chip.Digits4)
 	pin.PIN.Left = min(pin.PIN.Left, m.p.PINTries)
 	any3 := chip.Access{0x0011, 0x0014, 0x0015}
 	return chip.Application{
-		Name: "0408", AID: aid(0x04, 0x08), DefaultKey: 0x0013, Messaging: 0x6982,
+		Name: "0408", AID: aid(0x04, 0x08), DefaultKey: 0x0013,
+		Session: &chip.Session{Key: messaging, Access: chip.Access{0x0011}}, // by the PIN only, though A and B open 0006
 		Files: []chip.File{
 			{ID: 0x0001, Data: number, Access: chip.Access{0x0011, 0x0014}},
 			{ID: 0x0002, Data: pad(m.withOffsets(0xFF20, m.o.WrongOffsets, attributes), 256), Access: chip.Access{0x0011, 0x0015}},
 			{ID: 0x0003, Data: integrity, Access: any3},
 			{ID: 0x0004, Data: cv},
 			{ID: 0x0005, Data: pad(m.basicInfo(), 256)},
-			{ID: 0x0006, Data: m.tlv(0xA1, public), Access: any3},
+			{ID: 0x0006, Data: m.tlv(0xA1, pki.PublicKey(&messaging.PublicKey)), Access: any3},
 			{ID: 0x0007, Data: m.tlv(0xFF50, cardKey, m.tlv(0xDF52, proof)), Access: any3},
 			{ID: 0x0008, Data: bytes.Repeat([]byte{0xFF}, 16)},
 			pin,

@@ -27,6 +27,19 @@ func main() {
 			return must(pki.IssueCV(s, issuer[0], &municipality[0].PublicKey))
 		})
 	}
+	keys("virtual-messaging", 1)
+	for _, c := range []struct {
+		s               pki.Surface
+		issuer, subject string
+	}{
+		{pki.Link, "virtual-municipality-chain", "virtual-link"},
+		{pki.Terminal, "virtual-terminal-ca", "virtual-terminal"},
+	} {
+		issuer, subject := keys(c.issuer, 1), keys(c.subject, 1)
+		once("virtual-cv-"+string(c.s)+".bin", func() []byte {
+			return must(pki.IssueCV(c.s, issuer[0], &subject[0].PublicKey))
+		})
+	}
 	for _, u := range []pki.Use{pki.Sign, pki.Auth} {
 		ca := keys("virtual-jpki-"+string(u)+"-ca", 1)
 		once("virtual-jpki-"+string(u)+"-ca.crt", func() []byte {

@@ -21,7 +21,8 @@ import (
 //go:embed keys
 var files embed.FS
 
-// Surface is one of the two applications whose data the municipality signs, or the hierarchy of the master file.
+// Surface is one of the two applications whose data the municipality signs, or another hierarchy of
+// card-verifiable certificates.
 type Surface string
 
 // The surfaces.
@@ -29,31 +30,42 @@ const (
 	Face Surface = "face" // 券面事項確認, 0402
 	Text Surface = "text" // 券面事項入力補助, 0408
 
-	// Chain is the hierarchy of the master file (GET DATA 7F21). It signs no data that we know of.
+	// Chain is the upper certificate of the master file's hierarchy (GET DATA 00F8), which certifies the
+	// intermediate key of id 9000021. It signs no data that we know of.
 	Chain Surface = "chain"
+	// Link is the lower one (GET DATA 7F21): the intermediate key certifies a last key.
+	Link Surface = "link"
+	// Terminal is the hierarchy of the terminals that may use the authentication key without PIN (80 A2).
+	Terminal Surface = "terminal"
 )
 
 // IssuerKeyID is the 16-byte id of the issuer key: 7 digits, 08 05, 3 digits, 4 bytes.
 func (s Surface) IssuerKeyID() []byte {
-	if s == Chain {
-		return keyID("20")
-	}
-	return keyID(s.digit() + "3")
+	issuer, _ := s.ids()
+	return keyID(issuer)
 }
 
-// SubjectKeyID is the id of the municipality key that the issuer certifies.
+// SubjectKeyID is the id of the key that the issuer certifies, for Face and Text a municipality's.
 func (s Surface) SubjectKeyID() []byte {
-	if s == Chain {
-		return keyID("21")
-	}
-	return keyID(s.digit() + "4")
+	_, subject := s.ids()
+	return keyID(subject)
 }
 
-func (s Surface) digit() string {
-	if s == Face {
-		return "2"
+// ids are the last two digits of the numbers of both keys, as in J-LIS's own hierarchies. Only the subject of a
+// terminal's certificate is made up.
+func (s Surface) ids() (issuer, subject string) {
+	switch s {
+	case Face:
+		return "23", "24"
+	case Chain:
+		return "20", "21"
+	case Link:
+		return "21", "22"
+	case Terminal:
+		return "73", "74"
+	default:
+		return "33", "34"
 	}
-	return "3"
 }
 
 func keyID(last string) []byte {
@@ -88,13 +100,32 @@ func MunicipalityKey(s Surface) (*rsa.PrivateKey, error) {
 	return keys[0], nil
 }
 
-// Certificate is the 568-byte card-verifiable certificate of the municipality key.
+// Certificate is the 568-byte card-verifiable certificate of the hierarchy, e.g. of the municipality key.
 func Certificate(s Surface) ([]byte, error) {
 	b, err := files.ReadFile("keys/virtual-cv-" + string(s) + ".bin")
 	if err != nil {
 		return nil, fmt.Errorf("pki: %w", err)
 	}
 	return b, nil
+}
+
+// MessagingKey takes the session keys of secure messaging. All virtual cards share it; on real cards each has its
+// own as far as is known.
+func MessagingKey() (*rsa.PrivateKey, error) {
+	keys, err := privateKeys("virtual-messaging")
+	if err != nil {
+		return nil, err
+	}
+	return keys[0], nil
+}
+
+// TerminalAuthority is the public key, with its id, that certificates of terminals are checked with.
+func TerminalAuthority() (IssuerKey, error) {
+	keys, err := privateKeys("virtual-terminal-ca")
+	if err != nil {
+		return IssuerKey{}, err
+	}
+	return IssuerKey{KeyID: Terminal.IssuerKeyID(), Key: &keys[0].PublicKey}, nil
 }
 
 // PersonKeys are the three private keys on one card.

@@ -73,6 +73,7 @@ func serve(ctx context.Context, conn net.Conn, card *virtual.Card) error {
 		body, err := readFrame(in)
 		if err == nil {
 			err = reply(ctx, conn, card, body)
+			clear(body) // it may hold a PIN
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -111,8 +112,7 @@ func reply(ctx context.Context, out io.Writer, card *virtual.Card, body []byte) 
 	if a.Gone || a.Broken { // vpcd has no other transport error than the end of the connection
 		return ErrRemoved
 	}
-	if a.Mute {
-		<-ctx.Done()
+	if a.Mute { // no answer; the next frame, or the end of the connection, is waited for
 		return nil
 	}
 	if a.Delay > 0 {

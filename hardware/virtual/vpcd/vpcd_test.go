@@ -208,3 +208,21 @@ func FuzzReadFrame(f *testing.F) {
 		}
 	})
 }
+
+// TestMuteCardNoticesTheEnd: when pcscd hangs up on a mute card, the slot is empty.
+func TestMuteCardNoticesTheEnd(t *testing.T) {
+	d, card := newDriver(t), virtual.FeliCa()
+	card.SetFaults(virtual.Faults{MuteAt: 1})
+	slot := NewSlot(d.Addr().String())
+	if err := slot.Insert(card); err != nil {
+		t.Fatal(err)
+	}
+	done := slot.Done()
+	conn := d.accept()
+	d.ask(conn, "000101"+"000400A40000"+"000104", "0014"+"3B8F8001804F0CA0000003061100"+"3B0000000042")
+	_ = conn.Close()
+	<-done
+	if slot.Card() != nil {
+		t.Error("the card is in the slot still")
+	}
+}
