@@ -125,7 +125,11 @@ func (s *Session) openCard(ctx context.Context, work func(*card.Card) error) (ra
 			s.Log.Debug("card session closed with an error", slog.Any("error", err))
 		}
 	}()
-	c, err := card.Open(ctx, conn, card.Options{Trust: s.Trust, Short: s.isShort(), Now: s.Now, SlowAfter: slowAfter})
+	opt := card.Options{Trust: s.Trust, Short: s.isShort(), Now: s.Now, SlowAfter: slowAfter}
+	if atr := s.atr.Load(); atr != nil {
+		opt.ATR = *atr
+	}
+	c, err := card.Open(ctx, conn, opt)
 	if err != nil {
 		return false, err
 	}

@@ -8,6 +8,7 @@ import (
 	"image"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"madoguchi/daemon/flow"
@@ -103,10 +104,11 @@ type Session struct {
 	hint    present.View
 	queue   Queue
 
-	cardMu   sync.Mutex    // one exchange with the card at a time
-	short    string        // guarded by cardMu: the name of the reader that refuses extended commands, or is slow with them
-	filming  chan struct{} // holds one token while a stream is open
-	engineMu sync.Mutex    // the engine is not safe for concurrent use
+	atr      atomic.Pointer[[]byte] // of the newest level; it only helps to name a storage card
+	cardMu   sync.Mutex             // one exchange with the card at a time
+	short    string                 // guarded by cardMu: the name of the reader that refuses extended commands, or is slow with them
+	filming  chan struct{}          // holds one token while a stream is open
+	engineMu sync.Mutex             // the engine is not safe for concurrent use
 }
 
 // scope is the context of a phase.
@@ -210,7 +212,10 @@ func (s *Session) drain() {
 func (s *Session) watch() {
 	ctx := s.ctx
 	s.wg.Go(func() {
-		err := s.Reader.Watch(ctx, func(l reader.Level) { s.post(ctx, readerEvent(l)) })
+		err := s.Reader.Watch(ctx, func(l reader.Level) {
+			s.atr.Store(&l.ATR)
+			s.post(ctx, readerEvent(l))
+		})
 		s.Log.Info("reader watch ended", slog.Any("error", err))
 	})
 	s.wg.Go(func() {

@@ -242,7 +242,9 @@ func TestOtherCards(t *testing.T) {
 		k.tap(screen.InTick, 0)
 		k.do(screen.InNext)
 		codes := []string{"card-licence", "card-transit"}
-		for n, c := range []*virtual.Card{virtual.DriversLicence(), virtual.FeliCa()} {
+		felica := virtual.FeliCa() // on a reader where only its ATR tells
+		felica.SetFaults(virtual.Faults{Rules: []virtual.Rule{{Prefix: []byte{0x00, 0xA4}, SW: 0x6A82}}})
+		for n, c := range []*virtual.Card{virtual.DriversLicence(), felica} {
 			if err := k.reader.Insert(c); err != nil {
 				t.Fatal(err)
 			}

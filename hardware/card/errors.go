@@ -47,9 +47,10 @@ func (e *VerifyUnknownError) Error() string { return "card: it is not known whet
 // Unwrap gives the error of the transport.
 func (e *VerifyUnknownError) Unwrap() error { return e.Err }
 
-// ExtendedError means that the transport failed at the first extended command. Either the card was lifted, or
-// this reader refuses extended commands in a way that ends the session. When the reader still reports a card,
-// open a new session with Options.Short and remember it for this reader.
+// ExtendedError means that the transport failed at an extended command, and at its short form after it. Either the card
+// was lifted, or this reader refuses extended commands in a way that ends the session. When the reader still reports a
+// card, open a new session with Options.Short and remember it for this reader. From Open it comes before any
+// credential; after one that was sent, the new session has to ask for it anew and must not send it by itself.
 type ExtendedError struct{ Err error }
 
 // Error implements error.

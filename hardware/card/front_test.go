@@ -301,6 +301,15 @@ func TestChallengeIsFresh(t *testing.T) {
 func FuzzFront(f *testing.F) {
 	f.Add([]byte{0xFF, 0x20, 0x03, 0xDF, 0x22, 0x00})
 	f.Add(unhex(f, "FF20820009DF220831393830303231377F21"))
+	whole := bytes.Join([][]byte{
+		short("df21", make([]byte, 18)), short("df22", []byte("19800217")), short("df23", []byte("2")),
+		tl("df24", append(short("90", []byte{1, 0, 1}), short("91", []byte{0xFF})...)), tl("df25", []byte("PNG name")),
+		short("df26", []byte("PNG address")), tl("df27", []byte("face")), short("df28", make([]byte, 32)),
+		short("df29", []byte("20350217")), short("df2a", []byte("PNG code")),
+	}, nil)
+	f.Add(append(tl("ff20", whole), 0xFF, 0xFF))
+	f.Add(tl("ff20", whole[:len(whole)-9]))
+	f.Add(tl("7f21", append(short("5f4e", append(idOf("9000023"), idOf("9132210")...)), short("5f37", []byte{1})...)))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		s := &surface{t: t, files: map[byte][]byte{2: file, 4: file}, key: nil, refuse: true}
 		c, err := card.Open(t.Context(), s, card.Options{Trust: []card.IssuerKey{{KeyID: idOf("9000023")}}})

@@ -26,9 +26,13 @@ func (c *Card) identify(ctx context.Context) error {
 	return c.readCommon(ctx)
 }
 
-// product decides by application id and token file.
+// product decides by application id and token file. A storage card whose reader fails at the first SELECT, instead of
+// refusing it, is known by its ATR.
 func (c *Card) product(ctx context.Context) (Product, error) {
 	jpki, err := c.has(ctx, appJPKI)
+	if err != nil && ctx.Err() == nil && isStorageATR(c.opt.ATR) {
+		return ProductTransit, nil
+	}
 	if err != nil {
 		return "", err
 	}

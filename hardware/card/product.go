@@ -7,6 +7,12 @@ import (
 
 // Product is what lies on the reader, told apart as finely as it can be without a PIN. The value is a stable
 // message key.
+//
+// Two cards on one reader have no Product of their own, because no reader says so: PC/SC knows empty, present and
+// mute. The reader's anticollision takes one of the two, and its Product is told as if it lay there alone; or neither
+// answers well, and the reader reports reader.MuteCard, an exchange that fails, or nothing at all. So what is said to
+// people for ProductUnknown, ProductTransit, the other products that were not asked for, and for a mute card has to
+// mention a second card. Two cards on two readers are two levels, see hardware/pcsc.
 type Product string
 
 // The products.

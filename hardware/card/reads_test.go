@@ -211,6 +211,7 @@ func TestProducts(t *testing.T) {
 		{"residence-does-not-say", append(slices.Clip(residence), "6A82"), "", card.ProductResidence},
 		{"felica", transit, "", card.ProductTransit},
 		{"mifare-by-atr", unknown, "3B8F8001804F0CA000000306030001000000006A", card.ProductTransit},
+		{"felica-and-the-reader-fails", []string{selJPKI, "pull"}, "3B8F8001804F0CA0000003061100 3B0000000042", card.ProductTransit},
 		{"nothing-known", unknown, "3B80800101", card.ProductUnknown},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -16,7 +16,7 @@ const (
 	NoService Presence = iota // pcscd or the driver is gone; the implementer keeps trying to come back
 	NoReader                  // the service runs, no usable reader is attached
 	Empty                     // a reader without a card
-	MuteCard                  // something lies on the reader that does not answer
+	MuteCard                  // something lies on the reader that does not answer: a card askew, a phone, two cards at once
 	Card                      // a card that answers
 )
 
