@@ -92,19 +92,19 @@ const (
 
 // Main serves a run when this process is a child, and then exits; otherwise it returns at once.
 func Main(funcs map[string]Func) {
-	if len(os.Args) != 6 || os.Args[1] != marker {
+	if len(os.Args) != 7 || os.Args[1] != marker {
 		return
 	}
 	os.Exit(serve(funcs, os.Args[2], os.Args[3:], os.Stdin, os.Stdout))
 }
 
-// serve is the child's side: arguments are memory, CPU seconds and input cap.
+// serve is the child's side: arguments are memory, CPU seconds, input cap and how many files were given.
 func serve(funcs map[string]Func, name string, args []string, in io.Reader, out io.Writer) int {
 	f, ok := funcs[name]
 	if !ok {
 		return exitNoFunc
 	}
-	var n [3]uint64
+	var n [4]uint64
 	for i, a := range args {
 		v, err := strconv.ParseUint(a, 10, 63)
 		if err != nil {
@@ -112,7 +112,7 @@ func serve(funcs map[string]Func, name string, args []string, in io.Reader, out 
 		}
 		n[i] = v
 	}
-	if err := restrict(n[0], n[1]); err != nil {
+	if err := restrict(n[0], n[1], FirstFile+n[3]); err != nil {
 		return exitFailed
 	}
 	input, err := io.ReadAll(io.LimitReader(in, int64(n[2])+1)) //nolint:gosec // n[2] < 1<<63
@@ -129,9 +129,18 @@ func serve(funcs map[string]Func, name string, args []string, in io.Reader, out 
 	return 0
 }
 
+// FirstFile is the descriptor of the first file of RunWith in the child.
+const FirstFile = 3
+
 // Run runs the named function on input in a child process. The child gets no environment but what the dynamic
 // linker and the Go runtime need, and no files but stdin and stdout. Errors: *Error, or ctx.Err().
 func Run(ctx context.Context, name string, l Limits, input []byte) ([]byte, error) {
+	return RunWith(ctx, name, l, input)
+}
+
+// RunWith is Run for work on open files: the child finds them at the descriptors from FirstFile on, with the rights
+// with which they were opened. It can open no others.
+func RunWith(ctx context.Context, name string, l Limits, input []byte, files ...*os.File) ([]byte, error) {
 	l = l.defaults()
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -147,7 +156,8 @@ func Run(ctx context.Context, name string, l Limits, input []byte) ([]byte, erro
 	defer cancel()
 	seconds := uint64((l.CPU + time.Second - 1) / time.Second) //nolint:gosec // positive
 	cmd := exec.CommandContext(limited, self, marker, name,
-		strconv.FormatUint(l.Memory, 10), strconv.FormatUint(seconds, 10), strconv.Itoa(l.Input))
+		strconv.FormatUint(l.Memory, 10), strconv.FormatUint(seconds, 10), strconv.Itoa(l.Input), strconv.Itoa(len(files)))
+	cmd.ExtraFiles = files
 	out := &capped{max: l.Output + 1}
 	cmd.Stdin, cmd.Stdout = bytes.NewReader(input), out
 	cmd.Env = environment(os.Environ())

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
+	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -28,6 +30,7 @@ func TestMain(m *testing.M) {
 		"segv":   func([]byte) ([]byte, error) { return nil, syscall.Kill(os.Getpid(), syscall.SIGSEGV) },
 		"flood":  func([]byte) ([]byte, error) { return make([]byte, 1<<20), nil },
 		"open":   open,
+		"file":   func([]byte) ([]byte, error) { return io.ReadAll(os.NewFile(child.FirstFile, "given")) },
 		"env":    func([]byte) ([]byte, error) { return []byte(os.Getenv("CHILD_CANARY")), nil },
 	})
 	os.Exit(m.Run())
@@ -113,6 +116,22 @@ func TestCancelled(t *testing.T) {
 	}
 	if _, err := child.Run(ctx, "echo", child.Limits{}, nil); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("got %v for a context that had ended", err)
+	}
+}
+
+func TestGivenFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(path, []byte("given"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	got, err := child.RunWith(t.Context(), "file", child.Limits{}, nil, f)
+	if err != nil || string(got) != "given" {
+		t.Fatalf("got %q, %v", got, err)
 	}
 }
 

@@ -16,9 +16,9 @@ func attributes() *syscall.SysProcAttr {
 }
 
 // restrict takes from this process what the work does not need. It runs before any input is read: no new files
-// but the two standard ones, no file growth, no core dump (it would hold the input), no new privileges.
+// but the two standard ones and those given, no file growth, no core dump (it would hold the input), no new privileges.
 // memory is added to what is mapped already: the Go runtime reserves address space, and the libraries differ.
-func restrict(memory, cpuSeconds uint64) error {
+func restrict(memory, cpuSeconds, files uint64) error {
 	mapped, err := mappedBytes()
 	if err != nil {
 		return err
@@ -29,7 +29,7 @@ func restrict(memory, cpuSeconds uint64) error {
 	}{
 		{unix.RLIMIT_AS, mapped + memory},
 		{unix.RLIMIT_CPU, cpuSeconds},
-		{unix.RLIMIT_NOFILE, 3},
+		{unix.RLIMIT_NOFILE, files},
 		{unix.RLIMIT_CORE, 0},
 		{unix.RLIMIT_FSIZE, 0},
 	} {
