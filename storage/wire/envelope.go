@@ -103,6 +103,21 @@ func Parse(b []byte) (*Envelope, error) {
 	if len(b) > MaxEnvelope {
 		return nil, &Error{Code: CodeSize, Field: "envelope"}
 	}
+	e, err := ParsePrefix(b)
+	if err != nil {
+		return nil, err
+	}
+	if len(e.Bytes) != len(b) {
+		return nil, &Error{Code: CodeFrame, Field: "end"}
+	}
+	return e, nil
+}
+
+// Magic is how every envelope begins: what a search through the bytes of a damaged file looks for.
+func Magic() []byte { return []byte(magic) }
+
+// ParsePrefix is Parse for an envelope with something after it: its own frame says where it ends. For salvage.
+func ParsePrefix(b []byte) (*Envelope, error) {
 	if len(b) < len(magic) || string(b[:len(magic)]) != magic {
 		return nil, &Error{Code: CodeMagic}
 	}
@@ -119,7 +134,7 @@ func Parse(b []byte) (*Envelope, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Envelope{Header: h, Signature: sig, Bytes: b, Digest: sha256.Sum256(b), header: head}
+	e := &Envelope{Header: h, Signature: sig, header: head}
 	for _, info := range h.Parts {
 		var body []byte
 		body, rest, err = field(rest, info.Size, string(info.Name))
@@ -131,9 +146,12 @@ func Parse(b []byte) (*Envelope, error) {
 		}
 		e.Parts = append(e.Parts, seal.Sealed{Part: info.Name, KeyID: info.KeyID, Bytes: body})
 	}
-	if len(rest) != 0 {
-		return nil, &Error{Code: CodeFrame, Field: "end"}
+	n := len(b) - len(rest)
+	if n > MaxEnvelope {
+		return nil, &Error{Code: CodeSize, Field: "envelope"}
 	}
+	e.Bytes = b[:n:n]
+	e.Digest = sha256.Sum256(e.Bytes)
 	return e, nil
 }
 
