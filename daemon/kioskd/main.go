@@ -39,7 +39,12 @@ func main() {
 	flag.BoolVar(&o.verbose, "verbose", false, "log dropped events too")
 	flag.BoolVar(&o.outOfService, "out-of-service", false, "only show the out-of-service page at the kiosk's addresses")
 	flag.DurationVar(&o.retry, "retry", 0, "end the out-of-service page with status 75 after this time (0: never)")
+	version := flag.Bool("version", false, "print the version and stop")
 	flag.Parse()
+	if *version {
+		fmt.Println("kioskd", kiosk.Version)
+		return
+	}
 	err := run(o)
 	switch {
 	case errors.Is(err, kiosk.ErrRetry):
