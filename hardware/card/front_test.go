@@ -41,7 +41,8 @@ type forge struct {
 	cvBy, faceBy, answerBy *rsa.PrivateKey // who signs what; nil is the right one
 	edit                   func([]byte) []byte
 	issuerID               string
-	refuse                 bool // to the challenge
+	refuse                 bool   // to the challenge
+	cityKey, cardKey       []byte // key objects that are signed instead of the right ones
 }
 
 // surface is a card with files 0402/0002 and 0402/0004, written for these tests alone.
@@ -89,7 +90,13 @@ func newSurface(t *testing.T, faceSize int, f forge) *surface {
 		}
 		return b
 	}
-	g1 := bytes.Join([][]byte{short("df22", []byte("19800217")), short("df23", []byte("2")), tl("df24", keyValue(k.card))}, nil)
+	named := func(other []byte, k *rsa.PrivateKey) []byte {
+		if other != nil {
+			return other
+		}
+		return keyValue(k)
+	}
+	g1 := bytes.Join([][]byte{short("df22", []byte("19800217")), short("df23", []byte("2")), tl("df24", named(f.cardKey, k.card))}, nil)
 	g2 := append(tl("df25", []byte("PNG name")), tl("df26", []byte("PNG address"))...)
 	g3 := tl("df27", bytes.Repeat([]byte("face"), faceSize/4))
 	h1, h2, h3 := sha256.Sum256(g1), sha256.Sum256(g2), sha256.Sum256(g3)
@@ -113,7 +120,7 @@ func newSurface(t *testing.T, faceSize int, f forge) *surface {
 	if id == "" {
 		id = "9000023"
 	}
-	body := bytes.Join([][]byte{idOf(id), idOf("9132210"), keyValue(k.city)}, nil)
+	body := bytes.Join([][]byte{idOf(id), idOf("9132210"), named(f.cityKey, k.city)}, nil)
 	sum := sha256.Sum256(body)
 	cvSig, err := rsa.SignPKCS1v15(nil, or(f.cvBy, k.issuer), crypto.SHA256, sum[:])
 	if err != nil {
@@ -226,6 +233,7 @@ func TestProofVerdicts(t *testing.T) {
 	swap := func(old, with string) func([]byte) []byte {
 		return func(b []byte) []byte { return bytes.Replace(b, []byte(old), []byte(with), 1) }
 	}
+	strange := short("86", []byte{4, 1, 2}) // signed, but no key that this generation has: never "forged"
 	for _, tc := range []struct {
 		name   string
 		f      forge
@@ -243,6 +251,10 @@ func TestProofVerdicts(t *testing.T) {
 		{"expiry-is-not-signed", forge{edit: swap("20350217", "20360217")}, trust("9000023"), card.Genuine, ""},
 		{"copied-card", forge{answerBy: k.other}, trust("9000023"), card.Forged, card.ReasonChallengeFailed},
 		{"mute-copy", forge{refuse: true}, trust("9000023"), card.NotCheckable, card.ReasonChallengeRefused},
+		{"city-key-of-another-kind", forge{cityKey: strange}, trust("9000023"), card.NotCheckable, card.ReasonIssuerUnreadable},
+		{"card-key-of-another-kind", forge{cardKey: strange}, trust("9000023"), card.NotCheckable, card.ReasonRecordUnreadable},
+		{"city-key-and-certificate-of-another", forge{cityKey: strange, cvBy: k.other}, trust("9000023"), card.Forged, card.ReasonCertificateForged},
+		{"card-key-and-front-of-another", forge{cardKey: strange, faceBy: k.other}, trust("9000023"), card.Forged, card.ReasonSignatureForged},
 		{"production-issuer", forge{issuerID: "5000023"}, trust("5000023"), card.Genuine, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -55,5 +55,9 @@ func (c *Card) checkCertificate(cert certificate, key *rsa.PublicKey) FieldProof
 	if issuer == nil {
 		return unproven(ReasonIssuerUnknown)
 	}
-	return judge(key != nil && signed(issuer, cert.signature, cert.body), ReasonCertificateForged)
+	state := judge(signed(issuer, cert.signature, cert.body), ReasonCertificateForged)
+	if state.Valid && key == nil {
+		return unproven(ReasonIssuerUnreadable) // signed all right, but of a kind that this generation does not have
+	}
+	return state
 }

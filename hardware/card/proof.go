@@ -99,12 +99,14 @@ func (c *Card) proveFront(ctx context.Context, front signedFront) (Proof, Authen
 	auth.AddressImage = auth.NameImage
 	auth.Face = judge(groups.ok[2], groups.reasonOf(2, ReasonPhotoChanged))
 	auth.NotACopy = unproven(ReasonKeyNotProven)
-	cardKey, keyErr := parseKey(front.key)
-	if keyErr != nil && groups.reason == "" {
-		groups.reason, auth.CardKey = ReasonSignatureForged, refuted(ReasonSignatureForged)
-	}
 	if groups.reason != "" {
 		proof.Verdict, proof.Reason = Forged, groups.reason
+		return proof, auth, nil
+	}
+	cardKey, keyErr := parseKey(front.key)
+	if keyErr != nil { // signed all right, but of a kind that this generation does not have
+		auth.CardKey = unproven(ReasonRecordUnreadable)
+		proof.Verdict, proof.Reason = NotCheckable, ReasonRecordUnreadable
 		return proof, auth, nil
 	}
 	if auth.NotACopy, err = c.challenge(ctx, keyFace, cardKey); err != nil {

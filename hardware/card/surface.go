@@ -87,9 +87,12 @@ func (c *Card) proveRecord(ctx context.Context, r surfaceRecord, forged string) 
 		return out, nil
 	}
 	cardKey, keyErr := parseKey(r.key)
-	out.record = judge(keyErr == nil && signed(ch.municipality, r.signature, r.parts...), forged)
+	out.record = judge(signed(ch.municipality, r.signature, r.parts...), forged)
 	auth.CardKey, auth.NotACopy = out.record, unproven(ReasonKeyNotProven)
-	if out.record.Valid {
+	if out.record.Valid && keyErr != nil {
+		auth.CardKey = unproven(ReasonRecordUnreadable)
+	}
+	if auth.CardKey.Valid {
 		auth.NotACopy, err = c.challenge(ctx, keyFace, cardKey)
 	}
 	return out, err
