@@ -34,6 +34,8 @@ func label(e flow.Event) string {
 		return "reader"
 	case flow.StorageLevel:
 		return "storage"
+	case flow.MaintenanceLevel:
+		return "maintenance"
 	case flow.CameraLevel:
 		return "camera"
 	case flow.Identified:

@@ -63,6 +63,9 @@ type (
 	CameraLevel struct{ Ready bool }
 	// StorageLevel is a report of the queue: may another record be taken?
 	StorageLevel struct{ Room bool }
+	// MaintenanceLevel is a report of the operator's hand: is the kiosk being worked on? While a customer is served
+	// the beginning is dropped.
+	MaintenanceLevel struct{ On bool }
 	// Duty is a report of the staff page: who is signed in.
 	Duty struct{ Staff string }
 	// Identified is the answer to Identify. Trouble is set when the card is not one to go on with.
@@ -104,20 +107,21 @@ type (
 	Timeout struct{ Timer uint32 }
 )
 
-func (Customer) event()     {}
-func (Submitted) event()    {}
-func (ReaderLevel) event()  {}
-func (CameraLevel) event()  {}
-func (StorageLevel) event() {}
-func (Duty) event()         {}
-func (Identified) event()   {}
-func (ReadDone) event()     {}
-func (FaceDone) event()     {}
-func (Stored) event()       {}
-func (StaffDecides) event() {}
-func (StaffRefers) event()  {}
-func (HelpAnswered) event() {}
-func (Timeout) event()      {}
+func (Customer) event()         {}
+func (Submitted) event()        {}
+func (ReaderLevel) event()      {}
+func (CameraLevel) event()      {}
+func (StorageLevel) event()     {}
+func (MaintenanceLevel) event() {}
+func (Duty) event()             {}
+func (Identified) event()       {}
+func (ReadDone) event()         {}
+func (FaceDone) event()         {}
+func (Stored) event()           {}
+func (StaffDecides) event()     {}
+func (StaffRefers) event()      {}
+func (HelpAnswered) event()     {}
+func (Timeout) event()          {}
 
 // Effect is something the session must do. The list is closed.
 type Effect interface{ effect() }

@@ -31,6 +31,13 @@ func (m *machine) on(e Event) bool {
 		m.Storage = e.Room
 		m.health()
 		return true
+	case MaintenanceLevel:
+		if e.On && m.Phase != Idle && m.Phase != OutOfService {
+			return false
+		}
+		m.Maintenance = e.On
+		m.health()
+		return true
 	case Duty:
 		m.State.Duty = e.Staff
 		return true
@@ -114,19 +121,28 @@ func (m *machine) arm() {
 
 // health moves between idle and out of service, by levels alone.
 func (m *machine) health() {
+	trouble := m.unfit()
 	switch {
-	case m.Phase == Idle && m.Reader == ReaderDown:
-		m.outOfService(CodeReaderMissing)
-	case m.Phase == Idle && !m.Storage:
-		m.outOfService(CodeStorageFull)
-	case m.Phase == OutOfService && m.Reader != ReaderDown && m.Storage:
+	case m.Phase == Idle && trouble != "":
+		m.outOfService(trouble)
+	case m.Phase == OutOfService && trouble == "":
 		m.enter(Idle)
 	case m.Phase == OutOfService:
-		m.Trouble = CodeStorageFull
-		if m.Reader == ReaderDown {
-			m.Trouble = CodeReaderMissing
-		}
+		m.Trouble = trouble
 	}
+}
+
+// unfit says why no customer can be served now, by levels alone.
+func (m *machine) unfit() Code {
+	switch {
+	case m.Maintenance:
+		return CodeMaintenance
+	case m.Reader == ReaderDown:
+		return CodeReaderMissing
+	case !m.Storage:
+		return CodeStorageFull
+	}
+	return ""
 }
 
 func (m *machine) outOfService(c Code) {

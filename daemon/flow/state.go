@@ -107,6 +107,7 @@ const (
 	CodeConsent       Code = "consent-needed"
 	CodeTimeUp        Code = "time-up"
 	CodeTimeout       Code = "timeout"
+	CodeMaintenance   Code = "maintenance"
 )
 
 // Outcome is how a session ends.
@@ -179,6 +180,9 @@ type State struct {
 	Camera  bool
 	Storage bool
 	Duty    string // staff id on duty, empty when nobody is signed in
+
+	// Maintenance keeps the kiosk out of service while staff work on it. It begins only where no customer is.
+	Maintenance bool
 
 	Settings Settings
 	Session

@@ -32,6 +32,7 @@ func events(s flow.State) []flow.Event {
 	all = append(
 		all,
 		flow.CameraLevel{Ready: true}, flow.CameraLevel{}, flow.StorageLevel{Room: true}, flow.StorageLevel{},
+		flow.MaintenanceLevel{On: true}, flow.MaintenanceLevel{},
 		flow.Duty{Staff: "s1"}, flow.Duty{}, flow.Submitted{}, flow.Submitted{Trouble: "number-b-format"},
 		flow.StaffRefers{Staff: "s1"}, flow.StaffRefers{}, flow.HelpAnswered{},
 		flow.Timeout{Timer: s.Timer}, flow.Timeout{Timer: s.Timer - 1},
@@ -109,6 +110,9 @@ func (w *walker) check(s flow.State, e flow.Event, next flow.State, effects []fl
 	}
 	if next.Phase == flow.Idle && (next.Reader == flow.ReaderDown || !next.Storage) {
 		fail("idle while a customer could not be served")
+	}
+	if next.Maintenance && (next.Phase != flow.OutOfService || next.Trouble != "maintenance") {
+		fail("in service while being worked on")
 	}
 	w.checkTimer(s, next, effects, fail)
 	w.checkSpending(s, e, effects, fail)
@@ -262,7 +266,7 @@ func endsByTimeAlone(t *testing.T, s flow.State) {
 	for range 12 {
 		switch {
 		case s.Phase == flow.Idle, s.Phase == flow.TakeCard && s.CardLeft,
-			s.Phase == flow.OutOfService && (s.Reader == flow.ReaderDown || !s.Storage):
+			s.Phase == flow.OutOfService && (s.Reader == flow.ReaderDown || !s.Storage || s.Maintenance):
 			return
 		}
 		s, _ = flow.On(s, flow.Timeout{Timer: s.Timer})

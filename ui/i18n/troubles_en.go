@@ -217,6 +217,12 @@ func troubleEnglishRest(code string) (Trouble, bool) {
 			"Records are still waiting to be sent to headquarters.",
 			"Please call staff. They will offer another way.",
 		}, true
+	case "maintenance":
+		return Trouble{
+			"Maintenance",
+			"Staff are working on this machine.",
+			"If you are in a hurry, please speak to staff. They can serve you at the counter.",
+		}, true
 	case "timeout":
 		return Trouble{
 			"It took too long",

@@ -217,6 +217,12 @@ func troubleJapaneseRest(code string) (Trouble, bool) {
 			"本部へ送る前の記録がたまっています。",
 			"係員をお呼びください。係員が別の方法をご案内します。",
 		}, true
+	case "maintenance":
+		return Trouble{
+			"点検中です",
+			"係員がこの機械を点検しています。",
+			"お急ぎのときは係員にお声がけください。窓口で手続きができます。",
+		}, true
 	case "timeout":
 		return Trouble{
 			"時間内に終わりませんでした",
