@@ -44,12 +44,14 @@ func (r *readResult) wipe() {
 // identify asks the card what it is and for its counters; it spends no try.
 func (s *Session) identify(gen uint32) {
 	ctx := s.ctx
+	phase, cancel := within(ctx, flow.CardCheck)
 	today := s.Now()
 	s.wg.Go(func() {
+		defer cancel()
 		s.cardMu.Lock()
 		defer s.cardMu.Unlock()
 		out := identified{event: flow.Identified{Gen: gen}}
-		err := s.withCard(ctx, func(c *card.Card) error {
+		err := s.withCard(phase, func(c *card.Card) error {
 			out.id = c.Identity()
 			if code := productTrouble(out.id.Product); code != "" {
 				out.event.Trouble = code
@@ -62,7 +64,7 @@ func (s *Session) identify(gen uint32) {
 			if out.event.Expired = expired(out.id.Expiry, today); out.event.Expired {
 				return nil
 			}
-			return s.counters(ctx, c, &out.event)
+			return s.counters(phase, c, &out.event)
 		})
 		if err != nil {
 			out.event.Trouble, _ = troubleOf(err, flow.RouteB)
@@ -92,6 +94,13 @@ func (s *Session) counters(ctx context.Context, c *card.Card, out *flow.Identifi
 		out.TriesPIN = flow.Tries{Left: int8(min(pin.Left, 99)), Known: pin.Known}
 	}
 	return nil
+}
+
+// within ends the work of a phase with it, also work that had to wait for the card: nothing that a customer typed is
+// sent after the customer was told that the time is over.
+func within(ctx context.Context, p flow.Phase) (context.Context, context.CancelFunc) {
+	wait, _ := flow.Deadline(p)
+	return context.WithTimeout(ctx, wait)
 }
 
 // withCard opens the card, works, forgets the rights, and powers the card off. Extended commands are tried when
@@ -159,12 +168,14 @@ func (s *Session) read(e flow.ReadCard) {
 	typed := s.vault.entry.take()
 	serial := s.vault.identity.Serial.Clone()
 	ctx := s.ctx
+	phase, cancel := within(ctx, flow.Reading)
 	s.wg.Go(func() {
+		defer cancel()
 		s.cardMu.Lock()
 		defer s.cardMu.Unlock()
 		defer secret.Wipe(typed, serial)
 		out := readResult{gen: e.Gen}
-		err := s.withCard(ctx, func(c *card.Card) error { return readCard(ctx, c, e.Route, typed, serial, &out) })
+		err := s.withCard(phase, func(c *card.Card) error { return readCard(phase, c, e.Route, typed, serial, &out) })
 		if err != nil {
 			out.wipe()
 			out = readResult{gen: e.Gen}

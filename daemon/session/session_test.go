@@ -285,6 +285,30 @@ func TestCardRemovedWhileReading(t *testing.T) {
 	})
 }
 
+// TestNoNumberAfterThePhase is a card that answers, so slowly that the customer is gone before the number is sent.
+func TestNoNumberAfterThePhase(t *testing.T) {
+	run(t, nil, func(t *testing.T, k *kiosk) {
+		k.toCredential("sato")
+		c, err := k.drawer.Card("sato")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.SetFaults(virtual.Faults{Delay: 9 * time.Second}) // the number would be the sixth command
+		k.numberB("sato")
+		k.do(screen.InSubmit)
+		k.pass(41 * time.Second)
+		s, err := k.reader.Open(t.Context())
+		if err != nil {
+			t.Fatalf("the card is still held: %v", err)
+		}
+		_ = s.Close()
+		k.pass(3 * time.Minute)
+		if n := c.Stats().AllVerifies(); n != 0 {
+			t.Fatalf("the number was sent %d times", n)
+		}
+	})
+}
+
 func TestDeadDevices(t *testing.T) {
 	run(t, nil, func(t *testing.T, k *kiosk) {
 		k.toCredential("sato")
