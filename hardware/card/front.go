@@ -21,9 +21,13 @@ const (
 )
 
 // FrontByB reads the face of the card (0402/0002) by 照合番号B, and proves it when there are issuer keys: one VERIFY,
-// never repeated; three commands with extended length and two for the proof. b stays the caller's. Front.Proof holds
-// the verdict; a front that is not genuine is returned all the same, for staff to see. Errors as AttributesByB; when
-// the card is lost during the proof nothing is returned.
+// never repeated; three commands with extended length and at most two for the proof. b stays the caller's. Front.Proof
+// holds the verdict; a front that is not genuine is returned all the same, for staff to see. Errors as AttributesByB;
+// when the card is lost during the proof nothing is returned.
+//
+// The number goes to a card that has not yet shown that it is no copy, and it cannot be otherwise: the key for the
+// challenge lies in the file that the number opens, and no other record that names it is free to read. What can be
+// known before is the issuer, by SurfaceCertificate, which costs no command more: the proof does not read it again.
 func (c *Card) FrontByB(ctx context.Context, b *secret.Bytes) (Front, error) {
 	return c.frontBy(ctx, RefFaceB, b)
 }

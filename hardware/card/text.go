@@ -18,8 +18,15 @@ const (
 )
 
 // AttributesByB reads the four attributes (0408/0002) by 照合番号B: one VERIFY, never repeated; three commands. b
-// stays the caller's. Nothing is proven, see ProvenAttributesByB.
-// Errors: ErrFormat, ErrKind, AuthError, ErrBlocked, *VerifyUnknownError, ErrMalformed, the transport's own.
+// stays the caller's.
+//
+// Nothing is proven. ProvenAttributesByB does it with four commands more (0003, 0004, 0007, a challenge), and they do
+// not fit into the fourteen of a whole reading by 照合番号B with the proven face: identification 4, tries 2, issuer 1,
+// face 3 with its challenge, attributes 3, end 1. Such a reading has the proven images of name and address, and
+// Authenticity.Compare for birth and sex.
+//
+// Errors: ErrFormat, ErrKind, AuthError, ErrBlocked, ErrLastTry (see ConfirmLastTry), *VerifyUnknownError,
+// *ExtendedError, ErrMalformed, the transport's own.
 func (c *Card) AttributesByB(ctx context.Context, b *secret.Bytes) (Attributes, error) {
 	return c.attributes(ctx, RefTextB, b)
 }

@@ -34,8 +34,9 @@ func (p *ProvenAttributes) Wipe() { p.Attributes.Wipe() }
 
 // ProvenAttributesByB reads the four attributes by 照合番号B and proves them, in seven commands: SELECT 0408, VERIFY,
 // 0002, 0003, 0004, 0007, challenge. The My Number is not read; its digest in 0003, from which it could be computed,
-// is wiped unread by anybody. Attributes that are not genuine are returned all the same, for staff to see. Errors as
-// AttributesByB.
+// is wiped unread by anybody. Attributes that are not genuine are returned all the same, for staff to see. The
+// records of 0408 do not name the card's key: that these attributes are of the card that answered the challenge takes
+// the face as well, see Authenticity. Errors as AttributesByB.
 func (c *Card) ProvenAttributesByB(ctx context.Context, b *secret.Bytes) (ProvenAttributes, error) {
 	return c.provenAttributes(ctx, RefTextB, b)
 }
