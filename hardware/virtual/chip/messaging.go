@@ -75,7 +75,7 @@ func (c *Card) messages() bool {
 //
 // Assumed: class 0C (header authenticated) ends it too; commands other than SELECT, VERIFY and READ BINARY are 6882
 // and end it; an answer without data is a bare status word; READ BINARY takes a short file id as in clear; 6700
-// when the answer does not fit into Le.
+// when the answer does not fit into Le, or there is none.
 func (c *Card) secure(cmd command) []byte {
 	switch {
 	case !c.messages():
@@ -92,9 +92,6 @@ func (c *Card) secure(cmd command) []byte {
 		return status(sw)
 	}
 	defer clear(inner.data)
-	if inner.ins == insRead && cmd.le < 0 {
-		return status(swLength)
-	}
 	out := c.execute(inner)
 	n := len(out) - 2
 	if n == 0 {
