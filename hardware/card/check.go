@@ -118,5 +118,11 @@ func CheckPassword(password *secret.Bytes) error {
 // UpperPassword is a copy of a password with its small ASCII letters made capital, as the card demands. The copy
 // belongs to the caller; password stays the caller's too.
 func UpperPassword(password *secret.Bytes) *secret.Bytes {
-	return secret.New(bytes.ToUpper(password.Reveal()))
+	upper := bytes.Clone(password.Reveal())
+	for i, c := range upper {
+		if c >= 'a' && c <= 'z' {
+			upper[i] = c - 'a' + 'A'
+		}
+	}
+	return secret.New(upper)
 }

@@ -148,6 +148,8 @@ func (s *surface) Transmit(_ context.Context, c []byte) ([]byte, error) {
 		return append(unhex(s.t, record), 0x90, 0), nil
 	case head == "00200092" && bytes.Equal(c[4:], append([]byte{14}, "55021720352285"...)):
 		return []byte{0x90, 0}, nil
+	case head == "00200091" && bytes.Equal(c[4:], append([]byte{6}, "550217"...)):
+		return []byte{0x90, 0}, nil
 	case c[1] == 0xB0:
 		return s.read(c), nil
 	case head == "802a0000" && c[4] == 51 && len(c) == 57 && !s.refuse:

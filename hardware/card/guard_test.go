@@ -2,6 +2,9 @@ package card_test
 
 import (
 	"context"
+	"crypto"
+	"crypto/rsa"
+	"crypto/sha256"
 	"errors"
 	"testing"
 
@@ -142,6 +145,41 @@ func TestIssuerFirst(t *testing.T) {
 	valid(t, map[string]card.FieldProof{"attributes": id.Authenticity.Attributes, "not a copy": id.Authenticity.NotACopy})
 	if r := chip.Stats().Reads; r["0402/0004"] != 1 || r["0408/0004"] != 1 {
 		t.Errorf("certificates read: %v", r)
+	}
+}
+
+// TestAgeRecordWithAKeyOfAnotherKind: signed all right, but nothing that could be challenged.
+func TestAgeRecordWithAKeyOfAnotherKind(t *testing.T) {
+	for _, tc := range []struct {
+		name          string
+		key           []byte
+		by            *rsa.PrivateKey
+		birth, cardK  card.FieldProof
+		notACopyIsYes bool
+	}{
+		{"right", keyValue(testKeys().card), testKeys().city, yes(), yes(), true},
+		{"another-kind", short("86", []byte{4, 1, 2}), testKeys().city, yes(), unsure(card.ReasonRecordUnreadable), false},
+		{"forged", keyValue(testKeys().card), testKeys().other, no(card.ReasonSignatureForged), no(card.ReasonSignatureForged), false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := newSurface(t, 400, forge{})
+			record := append(short("df11", []byte("19800217")), tl("df12", tc.key)...)
+			sum := sha256.Sum256(record)
+			sig, err := rsa.SignPKCS1v15(nil, tc.by, crypto.SHA256, sum[:])
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.files[1] = tl("ff10", append(record, tl("df13", sig)...))
+			c := openCard(t, s, card.Options{Trust: trust("9000023")})
+			age, err := c.AgeByBirth(t.Context(), digits("550217"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			a := age.Authenticity
+			if a.Birth != tc.birth || a.CardKey != tc.cardK || a.NotACopy.Valid != tc.notACopyIsYes {
+				t.Fatalf("birth %v, card key %v, not a copy %v", a.Birth, a.CardKey, a.NotACopy)
+			}
+		})
 	}
 }
 

@@ -190,8 +190,14 @@ func TestSignStopsBeforeTheVerify(t *testing.T) {
 		}
 		s.done()
 	})
-	if got := string(card.UpperPassword(digits("abC12z")).Reveal()); got != "ABC12Z" {
-		t.Errorf("got %s", got)
+	for in, want := range map[string]string{
+		"abC12z": "ABC12Z", "": "",
+		"paſs12": "PAſS12", "mı1234": "Mı1234", // letters whose capitals are S and I: a slip, and not to be guessed
+	} {
+		typed := digits(in)
+		if got := string(card.UpperPassword(typed).Reveal()); got != want || string(typed.Reveal()) != in {
+			t.Errorf("%q: got %q, want %q", in, got, want)
+		}
 	}
 }
 

@@ -12,7 +12,8 @@ import (
 // mute. The reader's anticollision takes one of the two, and its Product is told as if it lay there alone; or neither
 // answers well, and the reader reports reader.MuteCard, an exchange that fails, or nothing at all. So what is said to
 // people for ProductUnknown, ProductTransit, the other products that were not asked for, and for a mute card has to
-// mention a second card. Two cards on two readers are two levels, see hardware/pcsc.
+// mention a second card. Of two readers with a card each, hardware/pcsc
+// keeps to the one it uses until its card is gone, and tells of that one only.
 type Product string
 
 // The products.
