@@ -42,12 +42,13 @@ func boot(t testing.TB, binds ...string) *machine {
 	}
 	m := &machine{t: t, stage: t.TempDir()}
 	root := t.TempDir()
+	name := "madoguchi-" + strconv.Itoa(os.Getpid())
 	target := filepath.Join(m.stage, "only-basic.target")
 	m.write(target, "[Unit]\nRequires=basic.target\nAfter=basic.target\n")
 	args := []string{
 		"--mount", "--propagation", "private", "sh", "-c", `mount --bind / "$1" && shift && exec "$@"`, "sh", root,
 		"systemd-nspawn", "--quiet", "--directory=" + root, "--volatile=overlay", "--register=no", "--keep-unit",
-		"--link-journal=no", "--console=pipe", "--machine=madoguchi-" + strconv.Itoa(os.Getpid()), "--bind=" + m.stage + ":/stage",
+		"--link-journal=no", "--console=pipe", "--machine=" + name, "--bind=" + m.stage + ":/stage",
 		"--bind-ro=" + target + ":/etc/systemd/system/only-basic.target",
 	}
 	for _, b := range binds {
@@ -70,6 +71,7 @@ func boot(t testing.TB, binds ...string) *machine {
 			_ = cmd.Process.Kill()
 			<-ended
 		}
+		_ = os.Remove("/run/systemd/nspawn/propagate/" + name) // nspawn leaves it where /run is a disk
 		if t.Failed() {
 			t.Logf("the container said: %s", tail(out.Bytes(), 2000))
 		}
