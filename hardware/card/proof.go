@@ -99,20 +99,24 @@ func (c *Card) proveFront(ctx context.Context, front signedFront) (Proof, Authen
 	auth.AddressImage = auth.NameImage
 	auth.Face = judge(groups.ok[2], groups.reasonOf(2, ReasonPhotoChanged))
 	auth.NotACopy = unproven(ReasonKeyNotProven)
-	if groups.reason != "" {
-		proof.Verdict, proof.Reason = Forged, groups.reason
-		return proof, auth, nil
-	}
 	cardKey, keyErr := parseKey(front.key)
-	if keyErr != nil { // signed all right, but of a kind that this generation does not have
+	switch {
+	case !auth.CardKey.Valid:
+	case keyErr != nil: // signed all right, but of a kind that this generation does not have
 		auth.CardKey = unproven(ReasonRecordUnreadable)
+	default: // also beside a changed photo: it tells a changed file from a changed chip
+		if auth.NotACopy, err = c.challenge(ctx, keyFace, cardKey); err != nil {
+			return Proof{}, notRead(), err
+		}
+	}
+	switch {
+	case groups.reason != "":
+		proof.Verdict, proof.Reason = Forged, groups.reason
+	case keyErr != nil:
 		proof.Verdict, proof.Reason = NotCheckable, ReasonRecordUnreadable
-		return proof, auth, nil
+	default:
+		proof.Verdict, proof.Reason = verdictOf(auth.NotACopy), auth.NotACopy.Reason
 	}
-	if auth.NotACopy, err = c.challenge(ctx, keyFace, cardKey); err != nil {
-		return Proof{}, notRead(), err
-	}
-	proof.Verdict, proof.Reason = verdictOf(auth.NotACopy), auth.NotACopy.Reason
 	return proof, auth, nil
 }
 
