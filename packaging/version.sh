@@ -3,7 +3,7 @@
 #   v0.2.0          at a tag          0.2.0
 #   v0.2.0-rc1      at a tag          0.2.0~rc1           before 0.2.0
 #   5 commits later                   0.2.0+git5.gabcdef0 after 0.2.0, before 0.2.1
-#   no tag yet                        0.1.0~git123.gabcdef0 before 0.1.0 (the version that daemon/kiosk names)
+#   no tag yet                        0.1.0~0git123.gabcdef0 before 0.1.0 and its ~alpha (the version that daemon/kiosk names)
 # Changes that are not committed add ".dirty".
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -20,7 +20,7 @@ if [ -z "$version" ]; then
 		[ "$since" = 0 ] || version+="+git$since.g$hash"
 	else
 		next=$(sed -n 's/^var Version = "\([0-9.]*\).*/\1/p' daemon/kiosk/kiosk.go)
-		version="${next:?daemon/kiosk names no version}~git$(git rev-list --count HEAD).g$hash"
+		version="${next:?daemon/kiosk names no version}~0git$(git rev-list --count HEAD).g$hash"
 	fi
 	[ -z "$(git status --porcelain --untracked-files=no)" ] || version+=.dirty
 fi
