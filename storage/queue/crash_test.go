@@ -3,7 +3,6 @@ package queue_test
 import (
 	"bufio"
 	"bytes"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -13,6 +12,7 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
+	"madoguchi/internal/child"
 	"madoguchi/storage/queue"
 	"madoguchi/storage/storagetest"
 	"madoguchi/storage/wire"
@@ -22,6 +22,7 @@ import (
 const crashPath = "MADOGUCHI_TEST_CRASH_QUEUE"
 
 func TestMain(m *testing.M) {
+	child.Main(queue.Handlers())
 	if path := os.Getenv(crashPath); path != "" {
 		if err := fill(path); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -71,7 +72,7 @@ func fill(path string) error {
 
 // TestKilled: what Put acknowledged is there after kill -9, whole and once, over several lives of one file.
 func TestKilled(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "outbox.bbolt")
+	path := filepath.Join(t.TempDir(), "queue")
 	acked := map[string]string{} // id -> digest
 	seqs := map[uint64]bool{}
 	for life := range 6 {
@@ -166,7 +167,7 @@ func kill(t *testing.T, path string, n int, acked map[string]string, seqs map[ui
 // requireClean lets bbolt check its own structure.
 func requireClean(t *testing.T, path string) {
 	t.Helper()
-	db, err := bolt.Open(path, 0o600, &bolt.Options{ReadOnly: true})
+	db, err := bolt.Open(filepath.Join(path, "index.db"), 0o600, &bolt.Options{ReadOnly: true, PreLoadFreelist: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,86 +179,5 @@ func requireClean(t *testing.T, path string) {
 		return nil
 	}); err != nil {
 		t.Fatal(err)
-	}
-}
-
-func TestDamagedBody(t *testing.T) {
-	k := newKit(t, options())
-	a, b := k.put(t, 30000), k.put(t, 30000)
-	if err := k.Close(); err != nil {
-		t.Fatal(err)
-	}
-	raw, err := os.ReadFile(k.path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	hits := 0
-	for i := 0; ; hits++ { // bbolt leaves old copies in free pages: spoil them all
-		j := bytes.Index(raw[i:], a.Bytes[:300])
-		if j < 0 {
-			break
-		}
-		i += j + 1
-		raw[i+20000] ^= 4
-	}
-	if hits == 0 {
-		t.Fatal("the envelope is not in the file")
-	}
-	if err := os.WriteFile(k.path, raw, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	k.Queue = nil
-	k.reopen(t, options())
-	_, _, err = k.Peek()
-	var damaged *queue.DamagedError
-	if !errors.As(err, &damaged) || damaged.ID != a.Header.ID {
-		t.Fatalf("got %v: a flipped bit must not pass", err)
-	}
-	if err := k.ShelveDamaged(damaged); err != nil {
-		t.Fatal(err)
-	}
-	requireLevels(t, k.Queue, 1, 1)
-	if got, _, err := k.Peek(); err != nil || got.ID != b.Header.ID {
-		t.Fatalf("got %s, %v: the next one must come through", got.ID, err)
-	}
-}
-
-func TestBrokenFileIsSetAside(t *testing.T) {
-	for name, spoil := range map[string]func([]byte) []byte{
-		"both-metas": func(b []byte) []byte { clear(b[:16384]); return b },
-		"text":       func([]byte) []byte { return bytes.Repeat([]byte("no database\n"), 2000) },
-		"cut-short":  func(b []byte) []byte { return b[:4096] },
-	} {
-		t.Run(name, func(t *testing.T) {
-			k := newKit(t, options())
-			k.put(t, 30000)
-			if err := k.Close(); err != nil {
-				t.Fatal(err)
-			}
-			raw, err := os.ReadFile(k.path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			raw = spoil(raw)
-			if err := os.WriteFile(k.path, raw, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			k.Queue = nil
-			k.reopen(t, options())
-			aside := k.Stats().Quarantined
-			kept, err := os.ReadFile(aside)
-			if err != nil || !bytes.Equal(kept, raw) {
-				t.Fatalf("the broken file must be kept: %q, %v", aside, err)
-			}
-			k.put(t, 2000)
-			requireWorking(t, k)
-		})
-	}
-}
-
-func requireWorking(t *testing.T, k *kit) {
-	t.Helper()
-	if _, ok, err := k.Peek(); !ok || err != nil {
-		t.Fatal("the fresh queue does not work", err)
 	}
 }

@@ -5,220 +5,447 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 	"golang.org/x/sys/unix"
+
+	"madoguchi/storage/queue/segment"
 )
 
 // Options of a queue. Only Now is required.
 type Options struct {
-	Now     func() time.Time
-	Reserve int64         // bytes of disk to reserve at Open, so that other programs cannot starve the queue; 0: none
-	MaxSize int           // most bytes of the file; 0: 4 GiB
-	Wait    time.Duration // for another process to let go of the file; 0: 2 s
-	Room    RoomOptions
-	// CompactFrom is the size from which Open makes the file smaller when most of it is free; 0: 64 MiB. A large free
-	// list makes every commit slow: bbolt writes it each time.
-	CompactFrom int64
+	Now func() time.Time
+	// Check judges the index before it is used; nil: CheckHere. A kiosk takes CheckInChild.
+	Check Check
+	// Legacy is the path of a queue of the older format (one bbolt file). If it is there, Open takes over all that
+	// waits in it and its shelf, and then removes it.
+	Legacy      string
+	SegmentSize int64         // from which a segment takes no more records; 0: 16 MiB
+	Reserve     int64         // bytes of disk for emergencies, beside those of the segments; 0: 4 MiB, negative: none
+	MaxSize     int           // most bytes of bodies; 0: 16 GiB
+	Wait        time.Duration // for another process to let go of the directory; 0: 2 s
+	Room        RoomOptions
 }
 
-// Open opens or makes the outbox. A file that bbolt cannot read is not deleted but set aside, and a fresh one is
-// made: a kiosk must be able to go on, and HQ can salvage the envelopes, which authenticate themselves.
-// Stats().Quarantined then says where it is, and that is an alarm.
-func Open(path string, opt Options) (*Queue, error) {
+// indexReserve is how many bytes of disk the index has before it needs them: 40,000 records' worth.
+const indexReserve = 8 << 20
+
+// compactFrom is the size from which an index that is mostly free pages is written anew.
+const compactFrom = 1 << 20
+
+// Open opens or makes the outbox in a directory. An index that cannot be trusted is not deleted but set aside, and a
+// new one is made from the segments: a kiosk must be able to go on. Stats().Quarantined then says where it is, and that
+// is an alarm. Records that had their receipts may then be sent once more, which HQ takes as duplicates.
+func Open(dir string, opt Options) (*Queue, error) {
 	if opt.Now == nil {
 		return nil, errors.New("queue: Options.Now is missing")
 	}
-	if opt.MaxSize == 0 {
-		opt.MaxSize = 4 << 30
-	}
-	if opt.CompactFrom == 0 {
-		opt.CompactFrom = 64 << 20
-	}
-	if opt.Wait == 0 {
-		opt.Wait = 2 * time.Second
-	}
-	q := &Queue{path: path, opt: opt, wake: make(chan struct{}, 1)}
-	err := q.open()
-	if errors.Is(err, errBroken) {
-		q.aside = fmt.Sprintf("%s.broken-%s", path, opt.Now().UTC().Format("20060102T150405Z"))
-		if err := os.Rename(path, q.aside); err != nil {
-			return nil, fmt.Errorf("queue: setting a broken file aside: %w", err)
-		}
-		err = q.open()
-	}
-	if err != nil {
+	defaults(&opt)
+	if err := os.MkdirAll(filepath.Join(dir, nameShelf), 0o700); err != nil {
 		return nil, err
 	}
-	q.recount()
-	if q.Stats().Waiting > 0 {
+	q := &Queue{dir: dir, opt: opt, wake: make(chan struct{}, 1)}
+	q.levels.Store(&Stats{})
+	var err error
+	if q.lock, err = hold(filepath.Join(dir, nameLock), opt.Wait); err != nil {
+		return nil, err
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if err := q.open(); err != nil {
+		q.release()
+		return nil, err
+	}
+	if q.st.Waiting > 0 {
 		q.signal()
 	}
 	return q, nil
 }
 
-// errBroken marks a file that is there and cannot be used.
-var errBroken = errors.New("queue: the file is broken")
+func defaults(opt *Options) {
+	if opt.Check == nil {
+		opt.Check = CheckHere
+	}
+	if opt.SegmentSize == 0 {
+		opt.SegmentSize = 16 << 20
+	}
+	if opt.Reserve == 0 {
+		opt.Reserve = 4 << 20
+	}
+	if opt.MaxSize == 0 {
+		opt.MaxSize = 16 << 30
+	}
+	if opt.Wait == 0 {
+		opt.Wait = 2 * time.Second
+	}
+}
 
 func (q *Queue) open() error {
-	if err := q.openDB(); err != nil {
+	if err := q.openIndex(true); err != nil {
 		return err
 	}
-	if err := q.compact(); err != nil {
-		return err
-	}
-	if q.opt.Reserve > 0 {
-		if err := reserve(q.path, q.opt.Reserve); err != nil {
-			_ = q.db.Close()
-			return err
-		}
-	}
-	return nil
-}
-
-func (q *Queue) openDB() error {
-	err := q.guard(func() error {
-		db, err := bolt.Open(q.path, 0o600, &bolt.Options{
-			Timeout: q.opt.Wait, FreelistType: bolt.FreelistMapType, MaxSize: q.opt.MaxSize,
-		})
-		if err != nil {
-			return err
-		}
-		q.db = db
-		return db.Update(func(tx *bolt.Tx) error {
-			for _, name := range []string{bucketIndex, bucketOrder, bucketBody, bucketShelf, bucketState} {
-				if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	})
-	if err == nil {
-		return syncDir(filepath.Dir(q.path)) // a file made just now must survive a power cut
-	}
-	if q.db != nil {
-		_ = q.db.Close()
-		q.db = nil
-	}
-	if errors.Is(err, berrors.ErrTimeout) {
-		return ErrInUse
-	}
-	if errors.As(err, new(syscall.Errno)) || isNoSpace(err) {
-		return err // the system's fault, not the file's: no rights, no room, a disk that does not answer
-	}
-	return fmt.Errorf("%w: %w", errBroken, err)
-}
-
-// compact rewrites a file that is mostly free pages.
-func (q *Queue) compact() error {
-	info, err := os.Stat(q.path)
-	if err != nil || info.Size() < q.opt.CompactFrom {
-		return err
-	}
-	if q.free() < info.Size()/2 {
-		return nil
-	}
-	small := q.path + ".compact"
-	_ = os.Remove(small) // left behind by a power cut: never yet the queue
-	dst, err := bolt.Open(small, 0o600, &bolt.Options{FreelistType: bolt.FreelistMapType})
+	stale, err := q.tail()
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(bolt.Compact(dst, q.db, 1<<20), dst.Sync(), dst.Close()); err != nil {
-		_ = os.Remove(small)
-		return fmt.Errorf("queue: compacting: %w", err)
+	if stale { // the segments prove that the index forgot something
+		q.closeIndex()
+		if err := q.setAside(); err != nil {
+			return err
+		}
+		if err := q.openIndex(true); err != nil {
+			return err
+		}
 	}
-	if err := errors.Join(q.db.Close(), os.Rename(small, q.path)); err != nil {
+	q.sweep()
+	if err := q.takeOver(); err != nil {
+		return err
+	}
+	if q.sparse() {
+		if err := q.renew(); err != nil {
+			return err
+		}
+	}
+	q.takeBlocks(nameReserve, q.opt.Reserve)
+	q.makeSpare()
+	q.publish()
+	return nil
+}
+
+func (q *Queue) path() string { return filepath.Join(q.dir, nameIndex) }
+
+// hold takes the lock of the directory.
+func hold(path string, wait time.Duration) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	for left := wait; ; left -= 10 * time.Millisecond {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return f, nil
+		}
+		if !errors.Is(err, unix.EWOULDBLOCK) || left <= 0 {
+			_ = f.Close()
+			if errors.Is(err, unix.EWOULDBLOCK) {
+				return nil, ErrInUse
+			}
+			return nil, err
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// openIndex opens the index, after its check, and reads the levels. A missing one is made from the segments, of which
+// a new queue has none; a broken one is set aside first.
+func (q *Queue) openIndex(checked bool) error {
+	for range 2 {
+		_, err := os.Stat(q.path())
+		if errors.Is(err, os.ErrNotExist) {
+			err = q.rebuild()
+			checked = false // just made
+		}
+		if err != nil {
+			return err
+		}
+		if checked {
+			err = q.check()
+		}
+		if err == nil {
+			err = q.openDB()
+		}
+		if err == nil || !errors.Is(err, ErrBroken) {
+			return err
+		}
+		q.closeIndex()
+		if err := q.setAside(); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: a new one too", ErrBroken)
+}
+
+func (q *Queue) check() error {
+	f, err := os.Open(q.path())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	return q.opt.Check(f)
+}
+
+// boltOptions are those of every file of ours.
+func boltOptions(wait time.Duration) *bolt.Options {
+	return &bolt.Options{Timeout: wait, FreelistType: bolt.FreelistMapType}
+}
+
+func (q *Queue) openDB() error {
+	err := guard(func() error {
+		db, err := bolt.Open(q.path(), 0o600, boltOptions(q.opt.Wait))
+		if err != nil {
+			return err
+		}
+		db.AllocSize = 4 << 20
+		q.db = db
+		return db.View(func(b *bolt.Tx) error {
+			t := &tx{Tx: b}
+			if err := t.load(); err != nil {
+				return err
+			}
+			q.st, q.segs = t.st, t.base
+			return nil
+		})
+	})
+	switch {
+	case err == nil:
+		q.reserveIndex()
+		return nil
+	case errors.Is(err, berrors.ErrTimeout):
+		return ErrInUse
+	case errors.As(err, new(syscall.Errno)) || isNoSpace(err):
+		return err // the system's fault, not the file's: no rights, no room, a disk that does not answer
+	}
+	return fmt.Errorf("%w: %w", ErrBroken, err)
+}
+
+func (q *Queue) reserveIndex() {
+	if f, err := os.OpenFile(q.path(), os.O_RDWR, 0); err == nil {
+		_ = preallocate(f, indexReserve)
+		_ = f.Close()
+	}
+}
+
+func (q *Queue) closeIndex() {
+	if q.db != nil {
+		_ = guard(q.db.Close)
+		q.db = nil
+	}
+}
+
+// setAside renames a broken index and keeps it.
+func (q *Queue) setAside() error {
+	aside, err := quarantine(q.path(), q.opt.Now())
+	if err == nil {
+		q.aside = aside
+	}
+	return err
+}
+
+func quarantine(path string, now time.Time) (string, error) {
+	base := path + ".broken-" + now.UTC().Format("20060102T150405Z")
+	aside := base
+	for n := 2; ; n++ {
+		if _, err := os.Lstat(aside); errors.Is(err, os.ErrNotExist) {
+			break
+		}
+		aside = fmt.Sprintf("%s-%d", base, n)
+	}
+	if err := os.Rename(path, aside); err != nil {
+		return "", fmt.Errorf("queue: setting a broken file aside: %w", err)
+	}
+	return aside, syncDir(filepath.Dir(path))
+}
+
+// tail compares the segments with the index: what lies behind the last acknowledged record was never acknowledged and
+// is cut off. It is stale when a note proves that the index once knew more.
+func (q *Queue) tail() (stale bool, err error) {
+	list, err := segmentNumbers(q.dir)
+	if err != nil {
+		return false, err
+	}
+	var old []uint64
+	for _, n := range list {
+		if _, ok := q.segs[n]; !ok && n < q.st.Segment {
+			old = append(old, n) // dropped, but for its file
+		}
+		if n < q.st.Segment {
+			continue
+		}
+		from, end := 0, 0
+		if n == q.st.Segment {
+			from, end = int(q.st.End), int(q.st.End) //nolint:gosec // guarded by a CRC
+		}
+		b, err := readSegment(q.segmentPath(n))
+		if err != nil {
+			return false, err
+		}
+		notes := n == q.st.Segment
+		if err := segment.Scan(b, from, n, func(p segment.Piece) error {
+			note := p.Whole && p.Frame.Kind != segment.Record
+			stale = stale || note && p.Frame.Seq > q.st.Seq
+			if notes = notes && note && p.From == int64(end); notes {
+				end = int(p.To)
+			}
+			return nil
+		}); stale || err != nil {
+			return stale, err
+		}
+		if n > q.st.Segment {
+			old = append(old, n)
+		} else if err := q.resume(b, end); err != nil {
+			return false, err
+		}
+	}
+	q.unlink(old)
+	return false, nil
+}
+
+// resume goes on writing where the last process stopped.
+func (q *Queue) resume(b []byte, end int) error {
+	f, err := os.OpenFile(q.segmentPath(q.st.Segment), os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	h, ok := segment.ParseHeader(b)
+	day := h.Made.Unix() / 86400
+	if !ok || len(b) < end {
+		day = -1 // damaged: nothing more goes here
+	}
+	q.closeWriting()
+	q.w = writing{file: f, number: q.st.Segment, end: int64(end), day: day}
+	if len(b) > end {
+		if err := f.Truncate(int64(end)); err != nil {
+			return err
+		}
+	}
+	_ = preallocate(f, q.opt.SegmentSize)
+	q.note(segment.Committed, "") // all before it was acknowledged
+	return nil
+}
+
+// sweep removes what interrupted work left behind: half-written files, and files of records that left the shelf.
+func (q *Queue) sweep() {
+	list, err := os.ReadDir(filepath.Join(q.dir, nameShelf))
+	if err != nil {
+		return
+	}
+	for _, d := range list {
+		path := filepath.Join(q.dir, nameShelf, d.Name())
+		id, ok := strings.CutSuffix(d.Name(), suffixShelf)
+		var on bool
+		err := q.view(func(t *tx) error {
+			v, err := t.get(bucketShelf, []byte(id))
+			on = v != nil
+			return err
+		})
+		if err == nil && (!ok || !on) {
+			_ = os.Remove(path)
+		}
+	}
+}
+
+// ready sees to it that the index can be used. After a failed commit nobody knows what of it is on the disk, so the
+// index is read and written anew; a damaged one is made from the segments.
+func (q *Queue) ready() error {
+	if q.lock == nil {
+		return os.ErrClosed
+	}
+	if q.sick == nil {
+		return nil
+	}
+	var panicked *panicError
+	switch {
+	case errors.As(q.sick, &panicked) || errors.Is(q.sick, errIndex):
+		if q.db != nil && panicked == nil {
+			q.closeIndex()
+		}
+		q.db = nil // after a panic bbolt may hold its own locks for ever: the file is left to it
+		if _, err := os.Stat(q.path()); err == nil {
+			if err := q.setAside(); err != nil {
+				return err
+			}
+		}
+	default:
+		q.closeIndex()
+	}
+	if err := q.openIndex(true); err != nil {
+		return err
+	}
+	if !isNoSpace(q.sick) && !errors.Is(q.sick, unix.EROFS) {
+		if err := q.renew(); err != nil {
+			return err
+		}
+	}
+	q.sick = nil
+	return q.disown()
+}
+
+// disown takes out records whose Put reported a failure.
+func (q *Queue) disown() error {
+	for len(q.unwanted) > 0 {
+		id := q.unwanted[0]
+		err := q.update(func(t *tx) error {
+			order, e, err := t.find(id)
+			if err != nil {
+				return err
+			}
+			return t.remove(order, e)
+		})
+		if err != nil && !errors.Is(err, ErrUnknown) {
+			return err
+		}
+		q.unwanted = q.unwanted[1:]
+	}
+	q.publish()
+	return nil
+}
+
+// renew writes the index into a new file, which takes the place of the old one: smaller, and wholly on the disk.
+func (q *Queue) renew() error {
+	small := q.path() + suffixNew
+	_ = os.Remove(small) // left behind by a power cut: never yet the index
+	err := guard(func() error {
+		dst, err := bolt.Open(small, 0o600, boltOptions(q.opt.Wait))
+		if err != nil {
+			return err
+		}
+		return errors.Join(bolt.Compact(dst, q.db, 1<<20), dst.Sync(), dst.Close())
+	})
+	if err != nil {
+		_ = os.Remove(small)
+		return fmt.Errorf("queue: renewing the index: %w", err)
+	}
+	q.closeIndex()
+	if err := errors.Join(os.Rename(small, q.path()), syncDir(q.dir)); err != nil {
 		return err
 	}
 	return q.openDB()
 }
 
-// Close closes the file.
-func (q *Queue) Close() error { return q.guard(q.db.Close) }
+// perRecord is about as much as a record takes in the index.
+const perRecord = 256
 
-// panicError is a panic of bbolt over a damaged page, as an error.
-type panicError struct{ what any }
-
-func (e *panicError) Error() string { return fmt.Sprintf("queue: damaged file: %v", e.what) }
-
-// guard runs f, which may panic over damaged pages (bbolt trusts its file), and turns a panic or a fault in the
-// mapped file into an error.
-func (*Queue) guard(f func() error) (err error) {
-	old := debug.SetPanicOnFault(true)
-	defer debug.SetPanicOnFault(old)
-	defer func() {
-		if r := recover(); r != nil {
-			err = &panicError{what: r}
-		}
-	}()
-	return f()
+// sparse says that the index is mostly free pages: bbolt writes the list of them with every commit.
+func (q *Queue) sparse() bool {
+	info, err := os.Stat(q.path())
+	return err == nil && info.Size() >= compactFrom && int64(q.st.Waiting+q.st.Shelved)*perRecord < info.Size()/4 //nolint:gosec // counts
 }
 
-// update runs f in a durable transaction and brings the levels up to date.
-func (q *Queue) update(f func(*bolt.Tx) error) error {
-	err := q.guard(func() error { return q.db.Update(f) })
-	if err == nil {
-		q.recount()
-	}
-	return err
-}
-
-// recount reads the levels from the small buckets; it touches no body.
-func (q *Queue) recount() {
-	s := Stats{Quarantined: q.aside}
-	_ = q.guard(func() error { // on a damaged file the levels say what could be read
-		return q.db.View(func(tx *bolt.Tx) error {
-			s.Waiting = tx.Bucket([]byte(bucketOrder)).Stats().KeyN
-			s.Shelved = tx.Bucket([]byte(bucketShelf)).Stats().KeyN
-			if _, fact := tx.Bucket([]byte(bucketIndex)).Cursor().First(); len(fact) > indexHead {
-				s.Oldest = millis(fact[32:indexHead])
-			}
-			s.Bytes = tx.Size() - q.free()
-			return nil
-		})
-	})
+// Close closes the queue.
+func (q *Queue) Close() error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.stats = s
-}
-
-// free is how many bytes of the file hold nothing.
-func (q *Queue) free() int64 {
-	s := q.db.Stats()
-	return int64(s.FreePageN+s.PendingPageN) * int64(q.db.Info().PageSize)
-}
-
-func isNoSpace(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, berrors.ErrMaxSizeReached)
-}
-
-// reserve takes blocks for the file without making it longer.
-func reserve(path string, n int64) error {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		return err
+	if q.lock == nil {
+		return nil
 	}
-	defer func() { _ = f.Close() }()
-	err = unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, n)
-	if errors.Is(err, unix.EOPNOTSUPP) {
-		return nil // a file system without fallocate: EnsureRoom still watches
+	var err error
+	if q.w.day != -1 {
+		err = q.syncWriting()
 	}
-	if errors.Is(err, unix.ENOSPC) {
-		return ErrFull
-	}
+	q.release()
 	return err
 }
 
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
+func (q *Queue) release() {
+	q.closeIndex()
+	q.closeWriting()
+	q.closeReader()
+	if q.lock != nil {
+		_ = q.lock.Close()
+		q.lock = nil
 	}
-	return errors.Join(d.Sync(), d.Close())
 }

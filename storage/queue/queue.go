@@ -2,21 +2,25 @@
 // ciphertext and routing data only. Nothing is ever dropped: an envelope leaves by a verified receipt, or goes to the
 // shelf, where people see it.
 //
-// Every Put is one bbolt transaction with its two fdatasyncs. bbolt has no checksums over its data, so the SHA-256 of
-// an envelope is kept beside it and checked at every read. Only storage/... and daemon/... may import it.
+// A queue is a directory. The bodies lie in flat segment files (package segment), which are dropped whole once every
+// record in them has its receipt; a small bbolt file is the index. A record is stored when its body is on the disk and
+// then the index has it, in this order: a body that the index does not know was never acknowledged, and is cut off.
+// bbolt has no checksums over its data and trusts its pages, so every value of the index carries a CRC, every body its
+// SHA-256, and the index is checked before it is used; one that fails is set aside, and a new one is made from the
+// segments, which describe themselves. Only storage/... and daemon/... may import it.
 package queue
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 	"errors"
-	"fmt"
+	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
 
-	"madoguchi/storage/record"
+	"madoguchi/storage/queue/segment"
 	"madoguchi/storage/wire"
 )
 
@@ -26,13 +30,13 @@ var (
 	ErrDuplicate = errors.New("queue: another envelope of this id is waiting")
 	ErrUnknown   = errors.New("queue: no such record")
 	ErrReceipt   = errors.New("queue: the receipt does not prove that HQ has this envelope")
-	ErrInUse     = errors.New("queue: the file is in use by another process")
+	ErrInUse     = errors.New("queue: the directory is in use by another process")
 )
 
-// DamagedError says that what was read is not what was stored. The envelope is still there; shelve it.
+// DamagedError says that what was read is not what was stored. What is left of it is still there; shelve it.
 type DamagedError struct {
-	ID    string
-	order []byte // the entry, should the id itself be what is damaged
+	ID  string
+	raw []byte // what was read
 }
 
 // Error implements error.
@@ -58,32 +62,32 @@ type Stats struct {
 	Waiting     int
 	Shelved     int
 	Oldest      time.Time // when the oldest one waiting was queued; zero when none waits
-	Bytes       int64     // of the file in use: without its free pages
-	Quarantined string    // path of a broken file that Open had to set aside; empty when all is well
+	Bytes       int64     // on disk: segments that hold waiting records, and the shelf
+	Quarantined string    // path of a broken file that had to be set aside; empty when all is well
 }
 
 // Queue is an open outbox. It is safe for concurrent use.
 type Queue struct {
-	db    *bolt.DB
-	path  string
-	opt   Options
-	wake  chan struct{}
-	aside string
+	dir  string
+	opt  Options
+	lock *os.File
+	wake chan struct{}
 
-	mu    sync.Mutex
-	stats Stats
+	mu         sync.Mutex // guards all that follows, and the files
+	db         *bolt.DB
+	st         state             // as committed
+	segs       map[uint64]extent // as committed
+	w          writing
+	readFile   *os.File
+	readNumber uint64
+	sick       error    // why the index must be opened anew before its next use
+	unwanted   []string // records whose Put failed, though the index may have them
+	aside      string
+	generation int // counts the rebuilds: places in segments remembered from before mean nothing after one
+
+	failing atomic.Bool // the last attempt to write failed
+	levels  atomic.Pointer[Stats]
 }
-
-// Buckets. "index" keeps order and facts apart from the bodies, so that counting touches no body.
-const (
-	bucketIndex = "index" // order, 8 bytes big-endian -> digest, time, id
-	bucketOrder = "order" // id -> order
-	bucketBody  = "body"  // id -> envelope, waiting or shelved
-	bucketShelf = "shelf" // id -> time, code
-	bucketState = "state" // "seq" -> last sequence number of the device
-	keySeq      = "seq"
-	indexHead   = 32 + 8 // digest and time before the id
-)
 
 // Put stores an envelope durably: when it returns nil, the envelope survives a power cut. The same envelope twice
 // is stored once.
@@ -91,102 +95,149 @@ func (q *Queue) Put(e *wire.Envelope) error {
 	return q.PutNext(func(uint64) (*wire.Envelope, error) { return e, nil })
 }
 
-// PutNext allots the device's next sequence number, lets build make the envelope with it, and stores both in one
-// transaction: a number is used exactly when its envelope is stored.
+// PutNext allots the device's next sequence number, lets build make the envelope with it, and stores both: a number is
+// used exactly when its envelope is stored.
 func (q *Queue) PutNext(build func(seq uint64) (*wire.Envelope, error)) error {
-	if q.Room().Level == Full {
-		return ErrFull
+	if err := q.EnsureRoom(); err != nil {
+		return err
 	}
-	err := q.update(func(tx *bolt.Tx) error {
-		state := tx.Bucket([]byte(bucketState))
-		seq := number(state.Get([]byte(keySeq))) + 1
-		e, err := build(seq)
-		if err != nil {
-			return err
-		}
-		if e.Header.Seq >= seq {
-			if err := state.Put([]byte(keySeq), binary.BigEndian.AppendUint64(nil, e.Header.Seq)); err != nil {
-				return err
-			}
-		}
-		return q.insert(tx, e)
-	})
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if err := q.ready(); err != nil {
+		return err
+	}
+	e, err := build(q.st.Seq + 1)
+	if err != nil {
+		return err
+	}
+	known, err := q.knows(e.Header.ID, e.Digest)
+	if err != nil || known {
+		return err
+	}
+	err = q.store([]incoming{{
+		id: e.Header.ID, seq: e.Header.Seq, queued: q.opt.Now(), digest: e.Digest, body: e.Bytes, device: e.Header.Device,
+	}})
 	if isNoSpace(err) {
 		return ErrFull
-	}
-	if err == nil {
-		q.signal()
 	}
 	return err
 }
 
-func (q *Queue) insert(tx *bolt.Tx, e *wire.Envelope) error {
-	id := []byte(e.Header.ID)
-	if old := tx.Bucket([]byte(bucketBody)).Get(id); old != nil {
-		if sha256.Sum256(old) == e.Digest {
-			return nil
+// store writes records and enters them in the index, all or none.
+func (q *Queue) store(list []incoming) error {
+	err := q.enter(list, func(t *tx, entries []entry) error {
+		for _, e := range entries {
+			if err := t.add(e); err != nil {
+				return err
+			}
 		}
-		return ErrDuplicate
+		return nil
+	})
+	if err != nil && q.sick != nil {
+		for _, r := range list {
+			q.unwanted = append(q.unwanted, r.id)
+		}
 	}
-	if err := tx.Bucket([]byte(bucketBody)).Put(id, e.Bytes); err != nil {
-		return err
-	}
-	return q.enqueue(tx, e.Header.ID, e.Digest)
+	return err
 }
 
-// enqueue makes the entry of a body that is in the file already.
-func (q *Queue) enqueue(tx *bolt.Tx, id string, digest [32]byte) error {
-	index := tx.Bucket([]byte(bucketIndex))
-	n, err := index.NextSequence()
-	if err != nil {
-		return err
+// enter writes bodies and then commits; what the index does not have in the end is taken off again.
+func (q *Queue) enter(list []incoming, change func(*tx, []entry) error) error {
+	before, generation := q.w, q.generation
+	entries, err := q.write(list)
+	if err == nil {
+		if err = q.ready(); err == nil { // the emergency blocks are for those who leave, not for those who come
+			err = q.update(func(t *tx) error { return change(t, entries) })
+		}
+		if err != nil && q.sick != nil && q.ready() == nil && q.holds(entries) {
+			err = nil // the commit reported a failure, and yet the index, made durable anew, has it
+		}
 	}
-	order := binary.BigEndian.AppendUint64(nil, n)
-	fact := append([]byte(nil), digest[:]...)
-	fact = binary.BigEndian.AppendUint64(fact, uint64(q.opt.Now().UnixMilli())) //nolint:gosec // after 1970
-	return errors.Join(
-		index.Put(order, append(fact, id...)),
-		tx.Bucket([]byte(bucketOrder)).Put([]byte(id), order),
-	)
+	q.failing.Store(err != nil && !errors.Is(err, ErrUnknown))
+	switch {
+	case err == nil:
+		for _, e := range entries {
+			q.note(segment.Committed, e.ID)
+		}
+		q.signal()
+	case q.sick != nil:
+		q.w.day = -1 // the index may have them or not: nothing may be written over them
+	case q.generation == generation:
+		q.rewind(before)
+	}
+	return err
+}
+
+// holds says whether the index has all of these.
+func (q *Queue) holds(entries []entry) bool {
+	return q.view(func(t *tx) error {
+		for _, want := range entries {
+			if _, got, err := t.find(want.ID); err != nil || got != want {
+				return errors.Join(ErrUnknown, err)
+			}
+		}
+		return nil
+	}) == nil
+}
+
+// knows says whether this envelope is in the queue already; another one of its id is ErrDuplicate.
+func (q *Queue) knows(id string, digest [32]byte) (known bool, err error) {
+	err = q.view(func(t *tx) error {
+		_, e, err := t.find(id)
+		if err == nil {
+			known = true
+			if e.Digest != digest {
+				return ErrDuplicate
+			}
+			return nil
+		}
+		if !errors.Is(err, ErrUnknown) {
+			return err
+		}
+		v, err := t.get(bucketShelf, []byte(id))
+		if v == nil || err != nil {
+			return err
+		}
+		known = true
+		if n, err := decodeNote(v); err != nil || n.Digest != digest {
+			return errors.Join(ErrDuplicate, err)
+		}
+		return nil
+	})
+	return known && err == nil, err
 }
 
 // NextSeq is the sequence number that the next PutNext will use.
-func (q *Queue) NextSeq() (seq uint64, err error) {
-	err = q.guard(func() error {
-		return q.db.View(func(tx *bolt.Tx) error {
-			seq = number(tx.Bucket([]byte(bucketState)).Get([]byte(keySeq))) + 1
-			return nil
-		})
-	})
-	return seq, err
+func (q *Queue) NextSeq() (uint64, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if err := q.ready(); err != nil {
+		return 0, err
+	}
+	return q.st.Seq + 1, nil
 }
 
 // Peek gives the envelope that has waited longest; ok is false when none waits. A *DamagedError names a record whose
 // bytes are not those that were stored.
 func (q *Queue) Peek() (item Item, ok bool, err error) {
-	err = q.guard(func() error {
-		return q.db.View(func(tx *bolt.Tx) error {
-			order, fact := tx.Bucket([]byte(bucketIndex)).Cursor().First()
-			if order == nil {
-				return nil
-			}
-			order = append([]byte(nil), order...)
-			if len(fact) <= indexHead {
-				return &DamagedError{order: order}
-			}
-			ok = true
-			item.ID = string(fact[indexHead:])
-			item.Queued = millis(fact[32:indexHead])
-			copy(item.Digest[:], fact)
-			body := tx.Bucket([]byte(bucketBody)).Get([]byte(item.ID))
-			if sha256.Sum256(body) != item.Digest {
-				return &DamagedError{ID: item.ID, order: order}
-			}
-			item.Envelope = append([]byte(nil), body...)
-			return nil
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var e entry
+	for range 2 { // an index that turns out to be damaged is made anew, once
+		err = q.view(func(t *tx) error {
+			_, e, ok, err = t.first()
+			return err
 		})
-	})
-	return item, ok, err
+		if err == nil {
+			break
+		}
+	}
+	if err != nil || !ok {
+		return Item{}, false, err
+	}
+	item = Item{ID: e.ID, Digest: e.Digest, Queued: e.queued()}
+	item.Envelope, err = q.body(e)
+	return item, true, err
 }
 
 // Delete removes an envelope. It takes nothing but a verified receipt for exactly the bytes stored.
@@ -194,93 +245,27 @@ func (q *Queue) Delete(r wire.VerifiedReceipt) error {
 	if !r.Valid() {
 		return ErrReceipt
 	}
-	id := []byte(r.Receipt().ID)
-	return q.update(func(tx *bolt.Tx) error {
-		order := tx.Bucket([]byte(bucketOrder)).Get(id)
-		fact := tx.Bucket([]byte(bucketIndex)).Get(order)
-		if order == nil || len(fact) <= indexHead {
-			return ErrUnknown
-		}
-		if [32]byte(fact[:32]) != r.Receipt().Digest {
-			return ErrReceipt
-		}
-		return errors.Join(
-			tx.Bucket([]byte(bucketIndex)).Delete(order),
-			tx.Bucket([]byte(bucketOrder)).Delete(id),
-			tx.Bucket([]byte(bucketBody)).Delete(id),
-		)
-	})
-}
-
-// Shelve takes an envelope out of the way of the others and keeps it, with a code that says why.
-func (q *Queue) Shelve(id, code string) error {
-	return q.update(func(tx *bolt.Tx) error {
-		order := tx.Bucket([]byte(bucketOrder)).Get([]byte(id))
-		if order == nil {
-			return ErrUnknown
-		}
-		return q.shelve(tx, id, code, order)
-	})
-}
-
-// ShelveDamaged does the same for what Peek could not read, under the code "damaged". Whatever is left of the body
-// stays in the file.
-func (q *Queue) ShelveDamaged(e *DamagedError) error {
-	id := e.ID
-	if !record.ValidID(id) {
-		id = fmt.Sprintf("entry-%d", number(e.order))
-	}
-	return q.update(func(tx *bolt.Tx) error { return q.shelve(tx, id, "damaged", e.order) })
-}
-
-func (q *Queue) shelve(tx *bolt.Tx, id, code string, order []byte) error {
-	note := binary.BigEndian.AppendUint64(nil, uint64(q.opt.Now().UnixMilli())) //nolint:gosec // after 1970
-	return errors.Join(
-		tx.Bucket([]byte(bucketShelf)).Put([]byte(id), append(note, code...)),
-		tx.Bucket([]byte(bucketIndex)).Delete(order),
-		tx.Bucket([]byte(bucketOrder)).Delete([]byte(id)),
-	)
-}
-
-// Unshelve puts an envelope back at the end of the queue, after people removed the cause.
-func (q *Queue) Unshelve(id string) error {
-	err := q.update(func(tx *bolt.Tx) error {
-		body := tx.Bucket([]byte(bucketBody)).Get([]byte(id))
-		if body == nil || tx.Bucket([]byte(bucketShelf)).Get([]byte(id)) == nil {
-			return ErrUnknown
-		}
-		if err := tx.Bucket([]byte(bucketShelf)).Delete([]byte(id)); err != nil {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	id := r.Receipt().ID
+	err := q.commit(func(t *tx) error {
+		order, e, err := t.find(id)
+		if err != nil {
 			return err
 		}
-		return q.enqueue(tx, id, sha256.Sum256(body))
+		if e.Digest != r.Receipt().Digest {
+			return ErrReceipt
+		}
+		return t.remove(order, e)
 	})
 	if err == nil {
-		q.signal()
+		q.note(segment.Receipted, id)
 	}
 	return err
 }
 
-// Shelf lists what is on the shelf, by id.
-func (q *Queue) Shelf() (list []Shelved, err error) {
-	err = q.guard(func() error {
-		return q.db.View(func(tx *bolt.Tx) error {
-			return tx.Bucket([]byte(bucketShelf)).ForEach(func(id, note []byte) error {
-				if len(note) >= 8 {
-					list = append(list, Shelved{ID: string(id), At: millis(note[:8]), Code: string(note[8:])})
-				}
-				return nil
-			})
-		})
-	})
-	return list, err
-}
-
-// Stats gives the levels; it reads no disk.
-func (q *Queue) Stats() Stats {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.stats
-}
+// Stats gives the levels; it reads no disk and waits for nobody.
+func (q *Queue) Stats() Stats { return *q.levels.Load() }
 
 // Wake is readable after a Put. It never holds more than one signal.
 func (q *Queue) Wake() <-chan struct{} { return q.wake }
@@ -292,13 +277,96 @@ func (q *Queue) signal() {
 	}
 }
 
-func number(b []byte) uint64 {
-	if len(b) != 8 {
-		return 0
+// view reads the index. Damage makes the index sick: the next use begins with another one.
+func (q *Queue) view(f func(*tx) error) error {
+	if err := q.ready(); err != nil {
+		return err
 	}
-	return binary.BigEndian.Uint64(b)
+	err := guard(func() error {
+		return q.db.View(func(b *bolt.Tx) error { return f(&tx{Tx: b, st: q.st, base: q.segs}) })
+	})
+	q.diagnose(err)
+	return err
 }
 
-func millis(b []byte) time.Time {
-	return time.UnixMilli(int64(binary.BigEndian.Uint64(b))).UTC() //nolint:gosec // written by insert
+// commit makes a durable change of the index and brings the levels up to date. On a full disk the emergency blocks are
+// given up first.
+func (q *Queue) commit(f func(*tx) error) error {
+	if err := q.ready(); err != nil {
+		return err
+	}
+	err := q.update(f)
+	if isNoSpace(err) && q.giveUpReserve() && q.ready() == nil {
+		err = q.update(f)
+	}
+	return err
 }
+
+func (q *Queue) update(f func(*tx) error) error {
+	var t *tx
+	var refused error
+	err := guard(func() error {
+		return q.db.Update(func(b *bolt.Tx) error {
+			t = &tx{Tx: b, st: q.st, extents: map[uint64]extent{}, base: q.segs}
+			if refused = f(t); refused == nil {
+				refused = t.save()
+			}
+			return refused
+		})
+	})
+	if err != nil {
+		if refused == nil {
+			q.sick = err // a commit that failed in the middle: only the file knows what came of it
+			q.failing.Store(true)
+		}
+		q.diagnose(err)
+		return err
+	}
+	q.st = t.st
+	for n, x := range t.extents {
+		if x == (extent{}) {
+			delete(q.segs, n)
+		} else {
+			q.segs[n] = x
+		}
+	}
+	q.unlink(t.gone)
+	q.publish()
+	return nil
+}
+
+// diagnose notes damage of the index.
+func (q *Queue) diagnose(err error) {
+	var panicked *panicError
+	if errors.Is(err, errIndex) || errors.As(err, &panicked) {
+		q.sick = err
+	}
+}
+
+// publish sets the levels, after a commit or at Open.
+func (q *Queue) publish() {
+	s := Stats{
+		Waiting: int(q.st.Waiting), Shelved: int(q.st.Shelved), Bytes: int64(q.st.ShelfBytes), Quarantined: q.aside, //nolint:gosec // counts
+	}
+	for _, x := range q.segs {
+		if x.Live > 0 {
+			s.Bytes += int64(x.Size) //nolint:gosec // sizes of files
+		}
+	}
+	if s.Waiting > 0 {
+		err := guard(func() error {
+			return q.db.View(func(b *bolt.Tx) error {
+				_, e, ok, err := (&tx{Tx: b}).first()
+				if ok {
+					s.Oldest = e.queued()
+				}
+				return err
+			})
+		})
+		q.diagnose(err)
+	}
+	q.levels.Store(&s)
+}
+
+// sum is the digest of a body.
+func sum(b []byte) [32]byte { return sha256.Sum256(b) }

@@ -1,9 +1,14 @@
 package queue
 
 import (
+	"errors"
+	"os"
 	"path/filepath"
 
+	berrors "go.etcd.io/bbolt/errors"
 	"golang.org/x/sys/unix"
+
+	"madoguchi/storage/queue/segment"
 )
 
 // Level says how much room there is for further records.
@@ -32,15 +37,16 @@ type Room struct {
 	Free  uint64 // bytes
 }
 
-// EnsureRoom gives ErrFull when no new customer should be taken.
+// EnsureRoom gives ErrFull when no new customer should be taken: there is no room, or the last attempt to write
+// failed and another one fails too.
 func (q *Queue) EnsureRoom() error {
-	if q.Room().Level == Full {
+	if q.Room().Level == Full && (!q.failing.Load() || q.probe() != nil || q.Room().Level == Full) {
 		return ErrFull
 	}
 	return nil
 }
 
-// Room measures the file system and the file.
+// Room measures the file system and the queue. While writing fails, the level is Full.
 func (q *Queue) Room() Room {
 	o := q.opt.Room
 	if o.WarnPercent == 0 {
@@ -55,19 +61,35 @@ func (q *Queue) Room() Room {
 	if o.Disk == nil {
 		o.Disk = statfs
 	}
-	total, free, err := o.Disk(filepath.Dir(q.path))
+	total, free, err := o.Disk(q.dir)
 	if err != nil || total == 0 || free > total {
 		return Room{Level: Full, Used: 100}
 	}
 	r := Room{Level: Roomy, Used: int((total - free) * 100 / total), Free: free} //nolint:gosec // a percentage
 	fileUsed := int(q.Stats().Bytes * 100 / int64(q.opt.MaxSize))
 	switch {
-	case fileUsed >= 95 || free < o.Enough && r.Used >= o.StopPercent:
+	case q.failing.Load() || fileUsed >= 95 || free < o.Enough && r.Used >= o.StopPercent:
 		r.Level = Full
 	case fileUsed >= o.WarnPercent || free < o.Enough && r.Used >= o.WarnPercent:
 		r.Level = Warn
 	}
 	return r
+}
+
+// probe writes to the segment and to the index, after a failure.
+func (q *Queue) probe() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if err := q.ready(); err != nil {
+		return err
+	}
+	if err := q.makeRoom("", 0); err != nil {
+		return err
+	}
+	q.note(segment.Committed, "")
+	err := errors.Join(q.syncWriting(), q.commit(func(*tx) error { return nil }))
+	q.failing.Store(err != nil)
+	return err
 }
 
 // statfs counts what an ordinary user may still write.
@@ -77,4 +99,41 @@ func statfs(dir string) (total, free uint64, err error) {
 		return 0, 0, err
 	}
 	return s.Blocks * uint64(s.Bsize), s.Bavail * uint64(s.Bsize), nil //nolint:gosec // block sizes are positive
+}
+
+func isNoSpace(err error) bool {
+	return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) || errors.Is(err, berrors.ErrMaxSizeReached)
+}
+
+// preallocate takes blocks for a file without making it longer. A file system without fallocate does without:
+// EnsureRoom still watches.
+func preallocate(f *os.File, n int64) error {
+	err := unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, n)
+	if errors.Is(err, unix.EOPNOTSUPP) {
+		return nil
+	}
+	return err
+}
+
+// takeBlocks makes an empty file that holds blocks; it is not there when the disk has none to give.
+func (q *Queue) takeBlocks(name string, n int64) {
+	path := filepath.Join(q.dir, name)
+	if _, err := os.Stat(path); err == nil || n <= 0 {
+		return
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return
+	}
+	if err := errors.Join(preallocate(f, n), f.Close()); err != nil {
+		_ = os.Remove(path)
+	}
+}
+
+// giveUpReserve gives the emergency blocks back to the file system: deleting must work on a full disk too, or it would
+// stay full. It says whether there were any.
+func (q *Queue) giveUpReserve() bool {
+	err := os.Remove(filepath.Join(q.dir, nameReserve))
+	_ = os.Remove(filepath.Join(q.dir, nameSpare))
+	return err == nil
 }

@@ -11,13 +11,13 @@ type Piece struct {
 	Body     []byte // of a whole frame; shares the file's memory
 }
 
-// Scan goes through the bytes of segment number, frame by frame, and behind damage finds the next frame by its magic,
-// its CRC and its place. Stretches of nothing but zeros are passed over. It visits the pieces in their order and stops
-// at the first error of visit, which it returns.
-func Scan(b []byte, number uint64, visit func(Piece) error) error {
-	at := 0
+// Scan goes through the bytes b of the whole segment number, from an offset on (0: all), frame by frame, and behind
+// damage finds the next frame by its magic, its CRC and its place. Stretches of nothing but zeros are passed over. It
+// visits the pieces in their order and stops at the first error of visit, which it returns.
+func Scan(b []byte, from int, number uint64, visit func(Piece) error) error {
+	at := max(from, 0)
 	if _, ok := ParseHeader(b); ok {
-		at = HeaderSize
+		at = max(at, HeaderSize)
 	}
 	for at < len(b) {
 		p := piece(b, at, number)
