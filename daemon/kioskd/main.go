@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"os/signal"
 	"syscall"
@@ -18,6 +19,7 @@ import (
 	"madoguchi/daemon/protect"
 	"madoguchi/face/jp2"
 	"madoguchi/internal/child"
+	"madoguchi/storage/queue"
 )
 
 // exitRetry is the status of an out-of-service page whose time is over; its unit then starts the kiosk.
@@ -32,7 +34,9 @@ type options struct {
 }
 
 func main() {
-	child.Main(jp2.Handlers())
+	children := jp2.Handlers()
+	maps.Copy(children, queue.Handlers())
+	child.Main(children)
 	var o options
 	flag.StringVar(&o.path, "config", "/etc/madoguchi/kiosk.toml", "configuration file")
 	flag.BoolVar(&o.check, "check", false, "check the configuration and stop")

@@ -148,6 +148,9 @@ func RunWith(ctx context.Context, name string, l Limits, input []byte, files ...
 	if len(input) > l.Input {
 		return nil, &Error{Name: name, Kind: Start, Err: errors.New("input beyond the limit")}
 	}
+	if len(os.Args) > 1 && os.Args[1] == marker { // a child that did not call Main: no children of children
+		return nil, &Error{Name: name, Kind: NoMain}
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return nil, &Error{Name: name, Kind: Start, Err: err}

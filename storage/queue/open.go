@@ -22,7 +22,7 @@ type Options struct {
 	// Check judges the index before it is used; nil: CheckHere. A kiosk takes CheckInChild.
 	Check Check
 	// Legacy is the path of a queue of the older format (one bbolt file). If it is there, Open takes over all that
-	// waits in it and its shelf, and then removes it.
+	// waits in it and its shelf, and then removes it. Empty: the directory's own path, should a file be there.
 	Legacy      string
 	SegmentSize int64         // from which a segment takes no more records; 0: 16 MiB
 	Reserve     int64         // bytes of disk for emergencies, beside those of the segments; 0: 4 MiB, negative: none
@@ -45,6 +45,9 @@ func Open(dir string, opt Options) (*Queue, error) {
 		return nil, errors.New("queue: Options.Now is missing")
 	}
 	defaults(&opt)
+	if err := makeWay(dir, &opt); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(filepath.Join(dir, nameShelf), 0o700); err != nil {
 		return nil, err
 	}
@@ -64,6 +67,22 @@ func Open(dir string, opt Options) (*Queue, error) {
 		q.signal()
 	}
 	return q, nil
+}
+
+// makeWay renames a file of the older format that lies where the directory is to be.
+func makeWay(dir string, opt *Options) error {
+	if opt.Legacy != "" {
+		return nil
+	}
+	opt.Legacy = dir + ".old"
+	info, err := os.Stat(dir)
+	if err != nil || !info.Mode().IsRegular() {
+		return nil //nolint:nilerr // nothing is in the way
+	}
+	if _, err := os.Stat(opt.Legacy); err == nil {
+		return fmt.Errorf("queue: both %s and %s are files", filepath.Base(dir), filepath.Base(opt.Legacy))
+	}
+	return errors.Join(os.Rename(dir, opt.Legacy), syncDir(filepath.Dir(dir)))
 }
 
 func defaults(opt *Options) {

@@ -88,6 +88,12 @@ func (q *Queue) Requeue(path string, judge func(*wire.Envelope) error) (Salvaged
 	return out, err
 }
 
+// Salvage is Requeue for all that a file holds; it gives how many were queued.
+func (q *Queue) Salvage(path string) (int, error) {
+	s, err := q.Requeue(path, nil)
+	return s.Added, err
+}
+
 func (q *Queue) storeParsed(e *wire.Envelope) error {
 	return q.store([]incoming{{
 		id: e.Header.ID, seq: e.Header.Seq, queued: q.opt.Now(), digest: e.Digest, body: bytes.Clone(e.Bytes), device: e.Header.Device,
