@@ -117,7 +117,7 @@ func (m *machine) write(path, content string) {
 
 // try runs a command inside and gives all that it said.
 func (m *machine) try(command ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, "nsenter", append([]string{"-t", strconv.Itoa(m.leader), "--all"}, command...)...).CombinedOutput()
 	return string(out), err

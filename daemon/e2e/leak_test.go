@@ -143,7 +143,7 @@ func searchFiles(t *testing.T, b *branch, planted ...map[string][]byte) {
 	if found < 10 {
 		t.Fatalf("only %d files were searched", found)
 	}
-	for _, must := range []string{"state/queue.db", "hq"} {
+	for _, must := range []string{"state/queue/index.db", "hq"} {
 		if _, err := os.Stat(filepath.Join(b.dir, must)); err != nil {
 			t.Fatalf("%s was not searched: %v", must, err)
 		}

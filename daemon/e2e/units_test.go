@@ -121,6 +121,7 @@ func TestUnits(t *testing.T) {
 	}{
 		{"verification", unitVerification},
 		{"sandbox", unitSandbox},
+		{"probe", unitProbe},
 		{"sealed-key", unitSealedKey},
 		{"stop-in-the-middle", unitStop},
 		{"watchdog", unitWatchdog},
