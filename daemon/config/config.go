@@ -5,14 +5,18 @@ package config
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/pelletier/go-toml/v2"
 
 	"madoguchi/daemon/policy"
+	"madoguchi/storage/audit"
 )
 
 // The words that choose a device.
@@ -33,6 +37,8 @@ type Config struct {
 	HQ         HQ      `toml:"hq"`
 	Service    Service `toml:"service"`
 	Staff      []Staff `toml:"staff"`
+
+	Hash string `toml:"-"` // SHA-256 of the file in hex, for the audit log
 }
 
 // Kiosk is where the daemon listens and keeps its state.
@@ -127,6 +133,8 @@ func Parse(b []byte) (*Config, error) {
 		}
 		return nil, err
 	}
+	sum := sha256.Sum256(b)
+	c.Hash = hex.EncodeToString(sum[:])
 	return c, c.Check()
 }
 
@@ -167,6 +175,10 @@ func (c *Config) Check() error {
 		},
 		{c.Service.FaceTries < 1 || c.Service.FaceTries > 5, "service.face_tries must be 1 to 5"},
 		{c.Service.CardTries < 1 || c.Service.CardTries > 5, "service.card_tries must be 1 to 5"},
+		{
+			slices.ContainsFunc(c.Staff, func(s Staff) bool { return !audit.ValidWord(s.ID) }),
+			"a staff id begins with a letter, then letters, digits, '.', '_' or '-', with at most seven digits in a row",
+		},
 		{c.Service.MinorAge < 0 || c.Service.MinorAge > 20, "service.minor_age must be 0 to 20"},
 	} {
 		if rule.broken {

@@ -122,6 +122,11 @@ const (
 	Cancelled
 )
 
+// String names the outcome for logs.
+func (o Outcome) String() string {
+	return [...]string{"none", "verified", "refused", "referred", "cancelled"}[o]
+}
+
 // Decision is who decided what, and why.
 type Decision struct {
 	Outcome Outcome

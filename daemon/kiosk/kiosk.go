@@ -4,6 +4,7 @@ package kiosk
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"errors"
 	"fmt"
 	"io"
@@ -12,17 +13,20 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"madoguchi/daemon/config"
+	"madoguchi/daemon/control"
 	"madoguchi/daemon/credential"
 	"madoguchi/daemon/launcher"
 	"madoguchi/daemon/notify"
 	"madoguchi/daemon/session"
 	"madoguchi/daemon/staff"
 	"madoguchi/face/jp2"
+	"madoguchi/storage/audit"
 	"madoguchi/storage/outbox"
 	"madoguchi/storage/queue"
 	"madoguchi/storage/sync"
@@ -49,6 +53,12 @@ type kiosk struct {
 	log     *slog.Logger
 	devices *devices
 	queue   *queue.Queue
+	audit   *audit.Log
+	journal *journal
+	roster  *staff.Roster
+	device  *ecdsa.PublicKey            // of the device key
+	working atomic.Bool                 // somebody is in maintenance
+	levels  atomic.Pointer[sync.Levels] // of the uploader
 	up      *sync.Uploader
 	hub     *hub.Hub
 	console *console.Server
@@ -77,8 +87,8 @@ func open(cfg *config.Config, log *slog.Logger) (_ *kiosk, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("enrolment bundle: %w", err)
 	}
-	if k.queue, err = queue.Open(filepath.Join(cfg.Kiosk.StateDir, "queue.db"), queue.Options{Now: time.Now}); err != nil {
-		return nil, fmt.Errorf("queue: %w", err)
+	if err := k.openStorage(bundle); err != nil {
+		return nil, err
 	}
 	if k.up, err = k.uploader(bundle); err != nil {
 		return nil, err
@@ -89,8 +99,7 @@ func open(cfg *config.Config, log *slog.Logger) (_ *kiosk, err error) {
 	if err := k.listen(); err != nil {
 		return nil, err
 	}
-	roster, err := staff.NewRoster(members(cfg), time.Now)
-	if err != nil {
+	if k.roster, err = staff.NewRoster(members(cfg), time.Now); err != nil {
 		return nil, err
 	}
 	d := k.devices
@@ -98,8 +107,10 @@ func open(cfg *config.Config, log *slog.Logger) (_ *kiosk, err error) {
 		Profile: cfg.Profile(), Device: bundle.Device, Version: Version, Reader: d.reader, Camera: d.camera,
 		Trust: d.trust, TrustVirtual: d.trustTest, Engine: d.engine,
 		Calibration: d.calibration, DecodeFace: jp2.Decode,
-		Store: &outbox.Outbox{Queue: k.queue, Keys: bundle.Keys, Signer: bundle.Signer, Device: bundle.Device, Now: time.Now},
-		Queue: k.waiting, Kiosk: k.hub, Staff: k.console, Roster: roster, Now: time.Now, Log: log,
+		Store: store{&outbox.Outbox{
+			Queue: k.queue, Keys: bundle.Keys, Signer: bundle.Signer, Device: bundle.Device, Now: time.Now, Audit: k.audit,
+		}, k.journal},
+		Queue: k.waiting, Kiosk: k.hub, Staff: k.console, Roster: k.roster, Audit: k.journal.note, Now: time.Now, Log: log,
 	}
 	if d.developer != nil {
 		deps.Developer = d.developer
@@ -129,6 +140,7 @@ func (k *kiosk) uploader(b *sync.Bundle) (*sync.Uploader, error) {
 	return sync.New(sync.Options{
 		Queue: k.queue, Client: b.Client(), URL: url, Device: b.Device, Receipts: b.Receipts, Now: time.Now,
 		Report: func(l sync.Levels) {
+			k.levels.Store(&l)
 			k.log.Info("upload", slog.Int("waiting", l.Waiting), slog.Int("shelved", l.Shelved), slog.String("error", l.LastError))
 		},
 	})
@@ -195,6 +207,10 @@ func (k *kiosk) run(ctx context.Context, out io.Writer) error {
 	group.Go(func() error { return serve(ctx, k.page, k.hub) })
 	group.Go(func() error { return serve(ctx, k.staff, k.console) })
 	group.Go(func() error { return k.forward(ctx) })
+	group.Go(func() error { return k.journal.run(ctx) })
+	group.Go(func() error {
+		return control.Serve(ctx, filepath.Join(k.cfg.Kiosk.RuntimeDir, control.Socket), hand{k})
+	})
 	group.Go(func() error {
 		return launcher.Serve(ctx, filepath.Join(k.cfg.Kiosk.RuntimeDir, "launcher.sock"), k.address)
 	})
@@ -257,6 +273,12 @@ func (k *kiosk) close() {
 	}
 	if k.devices != nil {
 		k.devices.close()
+	}
+	if k.journal != nil {
+		k.journal.finish()
+	}
+	if k.audit != nil {
+		_ = k.audit.Close()
 	}
 	if k.queue != nil {
 		_ = k.queue.Close()

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 
+	"madoguchi/daemon/control"
 	"madoguchi/hardware/card"
 	"madoguchi/hardware/pcsc"
 	"madoguchi/hardware/reader"
@@ -26,7 +27,7 @@ const (
 // The refusals.
 var (
 	errMaintenance = errors.New("refused: this is no test card (virtual or J-LIS test issuer). " +
-		"Personal data of other cards may be printed only in maintenance mode, which this version does not have")
+		"Personal data of other cards may be printed only in maintenance mode (--maintenance)")
 	errUnproven = errors.New("refused: only for a field that test trust proves (--trust DIR)")
 	errKind     = errors.New("not a My Number Card")
 	errLastTry  = errors.New("refused: this would spend the last try, or one of an unknown number; --last-try confirms it")
@@ -36,6 +37,7 @@ var (
 // codeOf maps an error to the exit code.
 func codeOf(err error) code {
 	var wrong card.AuthError
+	var refusal *control.Refusal
 	is := func(targets ...error) bool {
 		for _, t := range targets {
 			if errors.Is(err, t) {
@@ -49,6 +51,8 @@ func codeOf(err error) code {
 		return codeOK
 	case is(errUsage, errFormat, card.ErrFormat):
 		return codeUsage
+	case errors.As(err, &refusal):
+		return codeRefused
 	case is(errMaintenance, errUnproven, errLastTry, card.ErrLastTry):
 		return codeRefused
 	case is(errKind):

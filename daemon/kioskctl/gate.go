@@ -17,6 +17,7 @@ import (
 type gate struct {
 	test *trust.Set // the test trust alone
 	at   time.Time
+	open bool // maintenance mode: every card may be shown
 	said bool // the card named a test issuer before: enough where no keys make the reading look for it again
 }
 
@@ -33,7 +34,7 @@ func (g *gate) certificate(c *jpki.Certificate) bool {
 
 // issuer passes the issuer key ids of the test worlds, and those that test trust holds.
 func (g *gate) issuer(id string) error {
-	if trust.NamesTestIssuer(id) || g.test.IsTestIssuer(id) {
+	if g.open || trust.NamesTestIssuer(id) || g.test.IsTestIssuer(id) {
 		return nil
 	}
 	return errMaintenance

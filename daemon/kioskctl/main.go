@@ -24,8 +24,9 @@ const usage = `kioskctl COMMAND
   trust check DIR ...          load trust directories, strictly, and say what is in them
 
   card read --reader READER --secrets FILE|- [--json] [--route b|pin|jpki|all] [--trust DIR ...]
-            [--save-face FILE] [--with-my-number] [--last-try]
-                               read a test card and print JSON; --json prints it in one line
+            [--save-face FILE] [--with-my-number] [--last-try] [--maintenance SOCKET]
+                               read a test card and print JSON; --json prints it in one line. Other cards only with
+                               --maintenance (RUNTIME_DIR/control.sock): kiosk out of service, staff signed in, audited
   card tries --reader READER [--all]
                                the try counters; costs no try
   card doctor [--reader READER]
@@ -33,7 +34,14 @@ const usage = `kioskctl COMMAND
   card simulate --profile PERSON|FILE --vpcd HOST:PORT
                                a virtual card behind pcscd's vpcd, until interrupted
   READER is auto, the beginning of a PC/SC reader's name, or virtual:PERSON (no hardware)
-  secrets: {"pin":"...","number_b":"...","sign_password":"..."}; never in arguments
+  secrets: {"pin":"...","number_b":"...","sign_password":"...","staff":"...","staff_pin":"..."}; never in arguments
+
+  queue status|shelf SOCKET    the way to HQ; the records that HQ refused (SOCKET: RUNTIME_DIR/control.sock)
+  queue retry SOCKET ID        send a refused record once more
+  queue salvage SOCKET FILE    take over what is whole in a file that was set aside
+  audit verify SOCKET          read the whole audit log from the disk, print its signed checkpoint
+  audit export SOCKET FILE     write the audit log to a new file
+  audit verify FILE KEY        check an export against the device's public key or certificate (PEM)
 
   virtual SOCKET insert ID     place a virtual person's card (or drivers-licence, transit)
   virtual SOCKET remove        take the card away
@@ -94,6 +102,10 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer) error 
 		return writeVirtualTrust(args[2], out)
 	case len(args) >= 3 && args[0] == "trust" && args[1] == "check":
 		return checkTrust(args[2:], out)
+	case len(args) >= 1 && args[0] == "audit":
+		return auditCommand(ctx, args[1:], out)
+	case len(args) >= 1 && args[0] == "queue":
+		return queueCommand(ctx, args[1:], out)
 	case len(args) >= 2 && args[0] == "card":
 		return cardCommand(ctx, args[1], args[2:], in, out)
 	case len(args) >= 3 && args[0] == "virtual":

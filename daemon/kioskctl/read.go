@@ -10,6 +10,7 @@ import (
 	"os"
 	"time"
 
+	"madoguchi/daemon/control"
 	"madoguchi/daemon/trust"
 	"madoguchi/hardware/card"
 	"madoguchi/hardware/reader"
@@ -36,6 +37,8 @@ type readOptions struct {
 	saveFace     string
 	withMyNumber bool
 	lastTry      bool
+	note         func() error // in maintenance mode: the audit entry, before anything is printed
+	maintenance  string       // kioskd's control socket; empty: test cards only
 }
 
 func parseRead(args []string) (*readOptions, error) {
@@ -59,6 +62,7 @@ func parseRead(args []string) (*readOptions, error) {
 	f.StringVar(&o.saveFace, "save-face", "", "")
 	f.BoolVar(&o.withMyNumber, "with-my-number", false, "")
 	f.BoolVar(&o.lastTry, "last-try", false, "")
+	f.StringVar(&o.maintenance, "maintenance", "", "")
 	if err := parse(f, args); err != nil {
 		return nil, err
 	}
@@ -115,7 +119,33 @@ func readCard(ctx context.Context, args []string, in io.Reader, out io.Writer) e
 	if err != nil {
 		return err
 	}
+	if o.maintenance != "" {
+		c, err := beginMaintenance(ctx, o.maintenance, s)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = c.Close() }() // the kiosk goes back into service
+		o.note = func() error {
+			_, err := c.Do(control.Request{Do: control.DoCardRead, Route: string(o.route)})
+			return err
+		}
+	}
 	return readOn(ctx, r, o, set, s, out)
+}
+
+// beginMaintenance takes the kiosk out of service in the name of a staff member (duty 12).
+func beginMaintenance(ctx context.Context, socket string, s *secrets) (*control.Client, error) {
+	if s.staff == nil || s.staffPIN == nil {
+		return nil, fmt.Errorf("%w: --maintenance needs staff and staff_pin among the secrets", errUsage)
+	}
+	c, err := control.Dial(ctx, socket)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Maintain(text(s.staff), s.staffPIN); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
 }
 
 // readOn reads the card that lies on r. Nothing is printed unless all went well.
@@ -127,7 +157,7 @@ func readOn(ctx context.Context, r reader.Reader, o *readOptions, set *trust.Set
 	}
 	g := &gathering{
 		options: o, secrets: s, card: t.card,
-		gate: gate{test: set.OnlyTest(), at: start}, tries: map[string]*int{},
+		gate: gate{test: set.OnlyTest(), at: start, open: o.note != nil}, tries: map[string]*int{},
 	}
 	defer g.wipe()
 	err = g.read(ctx)
@@ -140,6 +170,11 @@ func readOn(ctx context.Context, r reader.Reader, o *readOptions, set *trust.Set
 	rep, err := g.report(time.Since(start))
 	if err != nil {
 		return err
+	}
+	if o.note != nil {
+		if err := o.note(); err != nil {
+			return err
+		}
 	}
 	if o.saveFace != "" {
 		if err := saveFace(o.saveFace, g.front.Face.Reveal()); err != nil {

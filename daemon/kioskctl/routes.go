@@ -107,8 +107,11 @@ func (g *gathering) passFirst(ctx context.Context) error {
 	return g.issuerFirst(ctx, g.card.TextCertificate)
 }
 
-// issuerFirst passes a card that names an issuer of the test worlds.
+// issuerFirst passes a card that names an issuer of the test worlds, and in maintenance mode every card.
 func (g *gathering) issuerFirst(ctx context.Context, read func(context.Context) (card.IssuerCertificate, error)) error {
+	if g.gate.open {
+		return nil
+	}
 	c, err := read(ctx)
 	switch {
 	case unreadable(err):

@@ -15,9 +15,12 @@ import (
 // which every user of the machine can see.
 type secrets struct {
 	pin, numberB, password *secret.Bytes
+
+	staff    *secret.Bytes // who reads in maintenance mode; no secret, but it comes with one
+	staffPIN *secret.Bytes
 }
 
-func (s *secrets) wipe() { secret.Wipe(s.pin, s.numberB, s.password) }
+func (s *secrets) wipe() { secret.Wipe(s.pin, s.numberB, s.password, s.staff, s.staffPIN) }
 
 const maxSecrets = 4 << 10
 
@@ -78,10 +81,14 @@ func parseSecrets(raw []byte) (*secrets, error) {
 			s.numberB = f.value
 		case "sign_password":
 			s.password = f.value
+		case "staff":
+			s.staff = f.value
+		case "staff_pin":
+			s.staffPIN = f.value
 		default:
 			f.value.Wipe()
 			s.wipe()
-			return nil, fmt.Errorf("%w: the secrets may hold pin, number_b and sign_password, and nothing else", errUsage)
+			return nil, fmt.Errorf("%w: the secrets may hold pin, number_b, sign_password, staff and staff_pin, and nothing else", errUsage)
 		}
 	}
 	return s, nil

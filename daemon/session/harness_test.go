@@ -7,6 +7,7 @@ import (
 	"image/color"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -20,6 +21,7 @@ import (
 	"madoguchi/hardware/card"
 	"madoguchi/hardware/virtual"
 	"madoguchi/internal/secret"
+	"madoguchi/storage/audit"
 	"madoguchi/storage/record"
 	"madoguchi/ui/console"
 	"madoguchi/ui/screen"
@@ -227,6 +229,35 @@ type kiosk struct {
 	page    *staffPage
 	shelf   *shelf
 	log     *journal
+	notes   *notes
+}
+
+// notes is the audit log: it takes entries of the right form only.
+type notes struct {
+	t    *testing.T
+	mu   sync.Mutex
+	list []audit.Leaf
+}
+
+func (n *notes) note(l audit.Leaf) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if _, err := l.Bytes(); err != nil {
+		n.t.Errorf("%+v: %v", l, err)
+	}
+	n.list = append(n.list, l)
+}
+
+// words gives the entries since the last call, in short: kind, word, staff, reason.
+func (n *notes) words() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var out []string
+	for _, l := range n.list {
+		out = append(out, strings.Trim(strings.Join([]string{string(l.Kind), l.Word, l.Staff, l.Reason}, " "), " "))
+	}
+	n.list = nil
+	return out
 }
 
 // start is 2026-11-22 10:00 in Japan; the bubble's clock starts elsewhere.
@@ -271,7 +302,7 @@ func bubble(t *testing.T, shown session.Kiosk, b *browser, change func(*session.
 		}
 		k := &kiosk{
 			t: t, reader: virtual.NewReader(), camera: cam, drawer: virtual.NewDrawer(people), browser: b,
-			page: &staffPage{}, shelf: &shelf{}, log: &journal{},
+			page: &staffPage{}, shelf: &shelf{}, log: &journal{}, notes: &notes{t: t},
 		}
 		d := session.Deps{
 			Profile: policy.Profile{
@@ -286,7 +317,7 @@ func bubble(t *testing.T, shown session.Kiosk, b *browser, change func(*session.
 				return g, nil
 			},
 			Store: k.shelf, Queue: func() session.Queue { return session.Queue{} }, Kiosk: shown, Staff: k.page,
-			Roster: roster, Now: now, Log: slog.New(slog.NewJSONHandler(k.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+			Roster: roster, Audit: k.notes.note, Now: now, Log: slog.New(slog.NewJSONHandler(k.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		}
 		if change != nil {
 			change(&d)

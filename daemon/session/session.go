@@ -5,6 +5,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"image"
 	"log/slog"
 	"sync"
@@ -20,6 +21,7 @@ import (
 	"madoguchi/hardware/card"
 	"madoguchi/hardware/reader"
 	"madoguchi/internal/secret"
+	"madoguchi/storage/audit"
 	"madoguchi/storage/record"
 	"madoguchi/ui/console"
 	"madoguchi/ui/screen"
@@ -81,6 +83,7 @@ type Deps struct {
 	Staff        StaffPage
 	Roster       *staff.Roster
 	Developer    Developer
+	Audit        func(audit.Leaf) // notes an entry, in order, soon
 	Now          func() time.Time
 	Draw         func() []int // a permutation of 0..9; nil: at random
 	Log          *slog.Logger
@@ -118,9 +121,14 @@ type scope struct{ cancel context.CancelFunc }
 type message any
 
 type (
-	tick    struct{}
-	refresh struct{}
-	ping    struct{ done chan struct{} }
+	tick     struct{}
+	refresh  struct{}
+	ping     struct{ done chan struct{} }
+	maintain struct {
+		staff string
+		on    bool
+		done  chan bool // has room for the answer
+	}
 )
 
 // New makes a session; Run starts it.
@@ -160,6 +168,60 @@ func (s *Session) Ping(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// ErrCustomer says that a customer is being served, so that no maintenance can begin.
+var ErrCustomer = errors.New("session: a customer is being served")
+
+// Maintain begins or ends maintenance in the name of a staff member, whom the caller has signed in.
+// Errors: ErrCustomer, ctx's own.
+func (s *Session) Maintain(ctx context.Context, staff string, on bool) error {
+	m := maintain{staff: staff, on: on, done: make(chan bool, 1)}
+	s.post(ctx, m)
+	select {
+	case ok := <-m.done:
+		if !ok {
+			return ErrCustomer
+		}
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *Session) maintain(m maintain) {
+	before := s.state.Maintenance
+	s.event(flow.MaintenanceLevel{On: m.on})
+	if s.state.Maintenance != before {
+		word := "end"
+		if m.on {
+			word = "begin"
+		}
+		s.Audit(audit.Leaf{Kind: audit.Maintenance, Staff: m.staff, Word: word})
+	}
+	m.done <- s.state.Maintenance == m.on
+}
+
+// noteEnd notes a customer's session that ended without a record. Those with one are noted with it.
+func (s *Session) noteEnd(before flow.State) {
+	switch before.Phase {
+	case flow.Idle, flow.OutOfService, flow.TakeCard, flow.Result, flow.Deciding:
+		if before.Phase != flow.Deciding || s.state.Decision.Outcome != flow.Referred {
+			return
+		}
+	case flow.Language, flow.CaseRef, flow.Consent, flow.PlaceCard, flow.CardCheck, flow.Credential, flow.LastTry,
+		flow.Reading, flow.Confirm, flow.Face, flow.WaitStaff:
+	}
+	l := audit.Leaf{Kind: audit.Ended, Word: "abandoned", Reason: string(s.state.Trouble), Staff: s.state.Decision.Staff}
+	switch s.state.Phase {
+	case flow.Result:
+		l.Word = s.state.Decision.Outcome.String()
+	case flow.Idle, flow.TakeCard, flow.OutOfService:
+	case flow.Language, flow.CaseRef, flow.Consent, flow.PlaceCard, flow.CardCheck, flow.Credential, flow.LastTry,
+		flow.Reading, flow.Confirm, flow.Face, flow.WaitStaff, flow.Deciding:
+		return
+	}
+	s.Audit(l)
 }
 
 // Run owns the machine until ctx ends, then wipes what belongs to the customer. It returns ctx's error.
@@ -263,6 +325,8 @@ func (s *Session) handle(m message) {
 	case refresh: // whatever comes, everything is shown afterwards
 	case ping:
 		close(m.done)
+	case maintain:
+		s.maintain(m)
 	case tick:
 		s.idleLogout()
 	case Queue:
@@ -299,6 +363,7 @@ func (s *Session) event(e flow.Event) {
 		s.hint = present.View{}
 		s.Kiosk.Preview(s.state.Phase == flow.Face)
 		s.vault.step(s.state, s.entered)
+		s.noteEnd(before)
 		if before.Phase == flow.WaitStaff {
 			s.Staff.DropImages()
 		}

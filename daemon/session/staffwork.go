@@ -12,6 +12,7 @@ import (
 	"madoguchi/daemon/policy"
 	"madoguchi/daemon/staff"
 	"madoguchi/internal/secret"
+	"madoguchi/storage/audit"
 	"madoguchi/ui/console"
 )
 
@@ -34,6 +35,7 @@ type staffSessions struct {
 type staffSession struct {
 	id, name, problem, lang string
 	seen                    time.Time
+	viewed                  string // the case whose photos were shown
 }
 
 func newStaffSessions() staffSessions { return staffSessions{by: map[uint64]*staffSession{}} }
@@ -112,12 +114,15 @@ func (s *Session) onSignedIn(m signedIn) {
 	switch {
 	case errors.Is(m.err, staff.ErrLocked):
 		who.problem = "locked"
+		s.Audit(audit.Leaf{Kind: audit.StaffRefused, Reason: "locked"}) // what was typed as an id may be anything
 	case m.err != nil:
 		who.problem = "bad-sign-in"
+		s.Audit(audit.Leaf{Kind: audit.StaffRefused, Reason: "wrong"})
 	default:
 		who.id, who.name, who.seen = m.member.ID, m.member.Name, s.Now()
 		s.people.duty = m.session
 		s.Log.Info("staff signed in", slog.String("staff", who.id))
+		s.Audit(audit.Leaf{Kind: audit.StaffIn, Staff: who.id})
 		s.event(flow.Duty{Staff: who.id})
 	}
 }
@@ -125,6 +130,7 @@ func (s *Session) onSignedIn(m signedIn) {
 func (s *Session) signOut(session uint64) {
 	who := s.people.get(session)
 	s.Log.Info("staff signed out", slog.String("staff", who.id))
+	s.Audit(audit.Leaf{Kind: audit.StaffOut, Staff: who.id})
 	*who = staffSession{lang: who.lang}
 	if s.people.duty != session {
 		return
@@ -166,6 +172,11 @@ func (s *Session) decide(who *staffSession, in console.Input) {
 	if len(in.Note) <= maxNote {
 		s.vault.note = in.Note
 	}
+	word := "refuse"
+	if approve {
+		word = "approve"
+	}
+	s.Audit(audit.Leaf{Kind: audit.StaffDecided, Staff: who.id, Word: word, Reason: in.Reason})
 	s.event(flow.StaffDecides{Gen: s.state.Gen, Approve: approve, Staff: who.id, Reason: flow.Code(in.Reason)})
 }
 
@@ -206,8 +217,18 @@ func (s *Session) staffView(session uint64) console.View {
 	}
 	if s.state.Phase == flow.WaitStaff {
 		v.Case = s.pending()
+		s.noteView(session)
 	}
 	return v
+}
+
+// noteView notes once per case that a staff member was shown its photos.
+func (s *Session) noteView(session uint64) {
+	who := s.people.get(session)
+	if id := caseID(s.state.Gen); who.viewed != id && (s.people.chip != "" || len(s.people.live) > 0) {
+		who.viewed = id
+		s.Audit(audit.Leaf{Kind: audit.PhotoViewed, Staff: who.id})
+	}
 }
 
 func (s *Session) pending() *console.Case {

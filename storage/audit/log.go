@@ -244,10 +244,17 @@ func (l *Log) Batch(from int64) (Batch, error) {
 
 // Checkpoint signs the log as it is now.
 func (l *Log) Checkpoint() ([]byte, error) {
+	b, _, err := l.CheckpointSize()
+	return b, err
+}
+
+// CheckpointSize is Checkpoint with the size that it states.
+func (l *Log) CheckpointSize() ([]byte, int64, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t := &l.end.tree
-	return Checkpoint{Origin: l.origin, Size: t.Size(), Root: t.Root(), At: l.opt.Now()}.Sign(l.opt.Signer)
+	b, err := Checkpoint{Origin: l.origin, Size: t.Size(), Root: t.Root(), At: l.opt.Now()}.Sign(l.opt.Signer)
+	return b, t.Size(), err
 }
 
 // Each reads the log's leaves from a place on, from the disk, with their hashes checked. The log is not written
