@@ -125,6 +125,13 @@ func (c *customer) toReview(id string) {
 // toCredential goes from idle until the card is on the reader.
 func (c *customer) toCredential(id string) {
 	c.t.Helper()
+	c.toPlaceCard()
+	c.places(id)
+}
+
+// toPlaceCard goes from idle until the card is asked for.
+func (c *customer) toPlaceCard() {
+	c.t.Helper()
 	c.press("start", "language")
 	c.press("choose-lang-0", "case")
 	c.press("no-case", "consent")
@@ -133,7 +140,6 @@ func (c *customer) toCredential(id string) {
 	c.tap("tick-1")
 	browsertest.Wait(c.t, c.ctx, "document.querySelector('#tick-1').ariaChecked === 'true'")
 	c.press("next", "place-card")
-	c.places(id)
 }
 
 // confirms what was read, with somebody's face before the camera.

@@ -11,7 +11,9 @@ import (
 
 	"madoguchi/daemon/launcher"
 	"madoguchi/daemon/staff"
+	"madoguchi/hardware/hardwaretest/pcscd"
 	"madoguchi/hardware/virtual"
+	"madoguchi/hardware/virtual/vpcd"
 	"madoguchi/internal/secret"
 	"madoguchi/ui/browsertest"
 )
@@ -126,6 +128,7 @@ func TestUnits(t *testing.T) {
 		{"stop-in-the-middle", unitStop},
 		{"watchdog", unitWatchdog},
 		{"out-of-service", unitOutOfService},
+		{"reader", unitReader},
 	} {
 		if !t.Run(step.name, func(t *testing.T) {
 			b.t, m.t, c.t = t, t, t
@@ -320,4 +323,43 @@ func unitOutOfService(t *testing.T, _ *branch, m *machine, c *customer) {
 	m.sh("mv /etc/madoguchi/bundle/away /etc/madoguchi/bundle/kiosk.toml && systemctl reset-failed " + unitKiosk)
 	eventually(t, "the kiosk is tried again and stays", func() bool { return m.show(unitKiosk, "ActiveState") == "active" })
 	browsertest.Wait(t, c.ctx, "document.getElementById('app')?.dataset.screen === 'idle'")
+}
+
+// unitReader: Debian's own pcscd under its own unit, and the sandboxed kiosk as its client, for a whole verification.
+func unitReader(t *testing.T, b *branch, m *machine, c *customer) {
+	if err := os.CopyFS(filepath.Join(m.stage, "frames"), os.DirFS("../../hardware/virtual/people/suzuki")); err != nil {
+		t.Fatal(err)
+	}
+	c.marks()
+	m.sh(`mkdir -p /usr/share/madoguchi/frames && install -m 0644 /stage/frames/live-* /usr/share/madoguchi/frames/
+systemctl start pcscd.service
+sed -i -e '1i developer = true' -e 's/^reader = .*/reader = "pcsc"/' -e '/^control = /d' \
+  -e 's#^camera = .*#camera = "virtual"\nfolder = "/usr/share/madoguchi/frames"#' /etc/madoguchi/kiosk.toml
+systemctl reset-failed madoguchi-kioskd && systemctl restart madoguchi-kioskd`)
+	c.comesBack()
+	_ = b.clerk()
+	slot := vpcd.NewSlot(pcscd.Addr)
+	card, err := c.person("suzuki").NewCard()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.toPlaceCard()
+	if err := slot.Insert(card); err != nil {
+		t.Fatal(err)
+	}
+	c.at("credential")
+	birth, expiry, code := c.person("suzuki").NumberB()
+	c.types(birth, expiry, code)
+	c.press("k11", "review")
+	c.press("confirm", "face")
+	c.at("result")
+	receipt := browsertest.Eval[string](t, c.ctx, "document.getElementById('receipt').innerText")
+	if err := slot.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	o := b.received(receipt)
+	sameAsCard(t, &o.record, c.person("suzuki"))
+	if e := o.record.Evidence; e.Decision.By != "machine" || !contains(e.Reader, "Virtual PCD") {
+		t.Errorf("decided by %s with reader %q", e.Decision.By, e.Reader)
+	}
 }
