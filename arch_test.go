@@ -120,6 +120,12 @@ func TestNarrowImports(t *testing.T) {
 		{"go.etcd.io/bbolt", []string{"storage/queue"}, false, "one owner of the file format"},
 		{"crypto/hpke", []string{"storage/seal", "daemon/hq/opener"}, false, "one place seals, one role opens"},
 		{"modernc.org/sqlite", []string{"daemon/hq/store", "daemon/hq/viewlog"}, false, "HQ's store is behind its contract"},
+		{"github.com/jackc/pgx/v5", []string{"daemon/hq/store/pgstore"}, false, "HQ's store is behind its contract"},
+		{"github.com/jackc/pgx/v5/pgxpool", []string{"daemon/hq/store/pgstore"}, false, "HQ's store is behind its contract"},
+		{"github.com/aws/aws-sdk-go-v2/service/s3", []string{"daemon/hq/store/s3body"}, false, "a swap of the library touches one package"},
+		{"madoguchi/daemon/hq/store/pgstore", []string{"daemon/hqd"}, false, "only the wiring chooses the store"},
+		{"madoguchi/daemon/hq/store/sqlitestore", []string{"daemon/hqd"}, false, "only the wiring chooses the store"},
+		{"madoguchi/daemon/hq/store/s3body", []string{"daemon/hqd"}, false, "only the wiring chooses the store"},
 	}
 	goFiles(t, func(path string) {
 		dir := filepath.ToSlash(filepath.Dir(path))

@@ -13,6 +13,8 @@ import (
 // fileConfig is /etc/madoguchi/hq.toml; every key stands for the flag of the same name, and a flag that is given wins.
 type fileConfig struct {
 	Dir      string `toml:"dir"`
+	Store    string `toml:"store"`
+	Bodies   string `toml:"bodies"`
 	Receiver struct {
 		Listen  string `toml:"listen"`
 		Profile string `toml:"profile"`
@@ -39,7 +41,7 @@ func loadConfig(path string) (*fileConfig, error) {
 
 // values are the flags that the file sets for a role.
 func (c *fileConfig) values(role string) map[string]string {
-	all := map[string]string{"dir": c.Dir}
+	all := map[string]string{"dir": c.Dir, "store": c.Store, "bodies": c.Bodies}
 	if role == roleReceiver {
 		all["listen"], all["profile"] = c.Receiver.Listen, c.Receiver.Profile
 	} else {

@@ -20,7 +20,6 @@ import (
 	"madoguchi/daemon/hq/opener"
 	"madoguchi/daemon/hq/page"
 	"madoguchi/daemon/hq/setup"
-	"madoguchi/daemon/hq/store"
 	"madoguchi/daemon/hq/viewlog"
 	"madoguchi/face/jp2"
 	"madoguchi/storage/record"
@@ -35,11 +34,12 @@ func runOpener(ctx context.Context, args []string, out io.Writer, log *slog.Logg
 	listen := f.String("listen", "127.0.0.1:8444", "loopback address to listen on")
 	addressFile := f.String("address-file", "", "write the page's address with its token there (0600), not to stdout")
 	parts := f.String("parts", "identity,images,evidence", "the parts whose opening keys this role loads")
+	places := placesFlags(f)
 	if err := parseRole(roleOpener, f, args, &dir); err != nil {
 		return err
 	}
 	l := setup.Layout(dir)
-	o, err := newOpener(ctx, l, *parts)
+	o, err := newOpener(ctx, l, *places, *parts)
 	if err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func announce(out io.Writer, file, address string) error {
 	return os.WriteFile(file, []byte(address+"\n"), 0o600)
 }
 
-func newOpener(ctx context.Context, l setup.Layout, list string) (*opener.Opener, error) {
+func newOpener(ctx context.Context, l setup.Layout, p places, list string) (*opener.Opener, error) {
 	var parts []record.Part
 	for name := range strings.SplitSeq(list, ",") {
 		if record.MaxPart(record.Part(name)) == 0 {
@@ -100,26 +100,11 @@ func newOpener(ctx context.Context, l setup.Layout, list string) (*opener.Opener
 	if err != nil {
 		return nil, err
 	}
-	records, err := openRecords(ctx, l.Records())
+	records, err := p.reader(ctx, l)
 	if err != nil {
 		return nil, err
 	}
 	return &opener.Opener{Store: records, Keys: keys, Devices: device.Dir(l.Devices()), Receipts: receipts}, nil
-}
-
-// openRecords opens the receiver's database for reading. On a first start the receiver may not have made it yet; an
-// empty one is then made here, with the same schema.
-func openRecords(ctx context.Context, path string) (*store.Reader, error) {
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-		w, err := store.Open(ctx, path)
-		if err != nil {
-			return nil, err
-		}
-		if err := w.Close(); err != nil {
-			return nil, err
-		}
-	}
-	return store.OpenReader(ctx, path)
 }
 
 // listenLoopback refuses every other address: this page has no TLS and no named staff yet.

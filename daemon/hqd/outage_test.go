@@ -107,7 +107,7 @@ func forward(c, s net.Conn, n int64, cut *counter) {
 	var up counter
 	go func() {
 		defer func() { _ = s.Close() }()
-		_, _ = io.Copy(io.MultiWriter(s, &countWriter{&up}), c)
+		_, _ = io.Copy(io.MultiWriter(&countWriter{&up}, s), c) // counted before it can be answered
 	}()
 	defer func() { _ = c.Close() }()
 	buf := make([]byte, 64<<10)

@@ -19,7 +19,6 @@ import (
 	"madoguchi/daemon/hq/device"
 	"madoguchi/daemon/hq/ingest"
 	"madoguchi/daemon/hq/setup"
-	"madoguchi/daemon/hq/store"
 	"madoguchi/storage/seal"
 	"madoguchi/storage/sync"
 )
@@ -30,6 +29,7 @@ func runReceiver(ctx context.Context, args []string, out io.Writer, log *slog.Lo
 	var dir string
 	listen := f.String("listen", "127.0.0.1:8443", "address to listen on")
 	profile := f.String("profile", string(ingest.Production), "production refuses every record with a virtual part; demo takes them")
+	places := placesFlags(f)
 	if err := parseRole(roleReceiver, f, args, &dir); err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func runReceiver(ctx context.Context, args []string, out io.Writer, log *slog.Lo
 	if err := receiverKeys(l, &o); err != nil {
 		return err
 	}
-	records, err := store.Open(ctx, l.Records())
+	records, err := places.writer(ctx, l, log)
 	if err != nil {
 		return err
 	}

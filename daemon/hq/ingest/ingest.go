@@ -45,7 +45,7 @@ const maxAtOnce = 64
 
 // Options of the receiver. All fields are required.
 type Options struct {
-	Store      *store.Writer
+	Store      store.Writer
 	Devices    device.Dir
 	Keys       *seal.PublicKeys // public: only to refuse what HQ could never open
 	Receipt    crypto.Signer    // Ed25519

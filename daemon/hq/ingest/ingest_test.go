@@ -17,6 +17,7 @@ import (
 	"madoguchi/daemon/hq/device"
 	"madoguchi/daemon/hq/ingest"
 	"madoguchi/daemon/hq/store"
+	"madoguchi/daemon/hq/store/sqlitestore"
 	"madoguchi/storage/seal"
 	"madoguchi/storage/storagetest"
 	"madoguchi/storage/sync"
@@ -27,7 +28,7 @@ type kit struct {
 	handler http.Handler
 	keys    *storagetest.Keys
 	devices string
-	store   *store.Writer
+	store   store.Writer
 	pub     wire.ReceiptKeys
 }
 
@@ -52,7 +53,7 @@ func newKit(t *testing.T, profile ingest.Profile, public *seal.PublicKeys) *kit 
 	if err := os.WriteFile(filepath.Join(dir, storagetest.Device+".toml"), file, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w, err := store.Open(t.Context(), filepath.Join(dir, "records.sqlite"))
+	w, err := sqlitestore.Open(t.Context(), filepath.Join(dir, "records.sqlite"), sqlitestore.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

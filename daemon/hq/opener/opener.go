@@ -73,7 +73,7 @@ func (o *Opened) Wipe() {
 
 // Opener opens stored records. All fields are required.
 type Opener struct {
-	Store    *store.Reader
+	Store    store.Reader
 	Keys     *Keys
 	Devices  device.Dir
 	Receipts wire.ReceiptKeys

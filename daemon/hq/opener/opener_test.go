@@ -14,6 +14,7 @@ import (
 	"madoguchi/daemon/hq/opener"
 	"madoguchi/daemon/hq/setup"
 	"madoguchi/daemon/hq/store"
+	"madoguchi/daemon/hq/store/sqlitestore"
 	"madoguchi/internal/secret"
 	"madoguchi/storage/record"
 	"madoguchi/storage/seal"
@@ -49,7 +50,7 @@ func newKit(t *testing.T, fake func(*store.Row)) *kit {
 	if fake != nil {
 		fake(&row)
 	}
-	w, err := store.Open(t.Context(), k.layout.Records())
+	w, err := sqlitestore.Open(t.Context(), k.layout.Records(), sqlitestore.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +89,7 @@ func (k *kit) open(t *testing.T, parts ...record.Part) *opener.Opened {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := store.OpenReader(t.Context(), k.layout.Records())
+	r, err := sqlitestore.OpenReader(t.Context(), k.layout.Records())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +222,7 @@ func TestReaderCannotWrite(t *testing.T) {
 	if _, err := db.ExecContext(context.WithoutCancel(t.Context()), "UPDATE records SET seq = 9"); err == nil || !strings.Contains(err.Error(), "never changed") {
 		t.Fatalf("got %v", err)
 	}
-	r, err := store.OpenReader(t.Context(), k.layout.Records())
+	r, err := sqlitestore.OpenReader(t.Context(), k.layout.Records())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,7 +30,7 @@ const perPage = 50
 // Options of the page. All fields are required.
 type Options struct {
 	Opener *opener.Opener
-	Store  *store.Reader
+	Store  store.Reader
 	Views  *viewlog.Log
 	Token  string   // who has it may sign in; at least 32 characters
 	Hosts  []string // the exact Host headers that are answered

@@ -18,6 +18,7 @@ import (
 	"madoguchi/daemon/hq/page"
 	"madoguchi/daemon/hq/setup"
 	"madoguchi/daemon/hq/store"
+	"madoguchi/daemon/hq/store/sqlitestore"
 	"madoguchi/daemon/hq/viewlog"
 	"madoguchi/storage/record"
 	"madoguchi/storage/storagetest"
@@ -51,7 +52,7 @@ func newKit(t *testing.T) *kit {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := store.Open(t.Context(), l.Records())
+	w, err := sqlitestore.Open(t.Context(), l.Records(), sqlitestore.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +60,7 @@ func newKit(t *testing.T) *kit {
 	if _, _, err := w.Insert(t.Context(), store.NewRow(env, []byte("{}"), storagetest.At())); err != nil {
 		t.Fatal(err)
 	}
-	r, err := store.OpenReader(t.Context(), l.Records())
+	r, err := sqlitestore.OpenReader(t.Context(), l.Records())
 	if err != nil {
 		t.Fatal(err)
 	}
