@@ -54,7 +54,6 @@ func stopsCleanly(ctx context.Context, t *testing.T, cmd *exec.Cmd) {
 		}
 	case <-ctx.Done():
 		_ = cmd.Process.Kill()
-		<-ended
-		t.Fatal("it did not end in 5 s")
+		t.Fatalf("it did not end in 5 s, then: %v", <-ended)
 	}
 }

@@ -267,7 +267,7 @@ func unitLeavesNothing(t *testing.T, m *machine, p *virtual.Person) {
 	}
 	found := 0
 	for _, dir := range []string{"/var/lib/madoguchi-kiosk", "/run/madoguchi-kiosk", "/tmp", "/var/tmp", "/var/lib/systemd/coredump"} {
-		for _, path := range strings.Fields(m.sh("find " + dir + " -xdev -type f 2>/dev/null || true")) {
+		for path := range strings.FieldsSeq(m.sh("find " + dir + " -xdev -type f 2>/dev/null || true")) {
 			data, err := os.ReadFile(m.path(path))
 			if err != nil {
 				continue

@@ -29,11 +29,10 @@ func serve(ctx context.Context, s *http.Server, l net.Listener, log *slog.Logger
 	group, live := errgroup.WithContext(ctx)
 	live, quit := context.WithCancel(live)
 	group.Go(func() error {
-		err := systemd.Live(live, alive)
-		if live.Err() != nil {
-			return nil
+		if err := systemd.Live(live, alive); live.Err() == nil {
+			return errors.Join(err, s.Close()) // the database never answered
 		}
-		return errors.Join(err, s.Close()) // the database never answered
+		return nil
 	})
 	group.Go(func() error {
 		defer quit()

@@ -43,16 +43,16 @@ func OutOfService(ctx context.Context, path string, retry time.Duration, log *sl
 	context.AfterFunc(ctx, systemd.Stopping)
 	systemd.Ready()
 	group.Go(func() error {
-		var over <-chan time.Time
+		limited, cancel := ctx, context.CancelFunc(func() {})
 		if retry > 0 {
-			over = time.After(retry)
+			limited, cancel = context.WithTimeout(ctx, retry)
 		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-over:
+		defer cancel()
+		<-limited.Done()
+		if ctx.Err() == nil {
 			return ErrRetry
 		}
+		return nil
 	})
 	return group.Wait()
 }
