@@ -119,6 +119,11 @@ func readCard(ctx context.Context, args []string, in io.Reader, out io.Writer) e
 	if err != nil {
 		return err
 	}
+	return readMaintained(ctx, r, o, set, s, out)
+}
+
+// readMaintained reads, in maintenance mode if that was asked for.
+func readMaintained(ctx context.Context, r reader.Reader, o *readOptions, set *trust.Set, s *secrets, out io.Writer) error {
 	if o.maintenance != "" {
 		c, err := beginMaintenance(ctx, o.maintenance, s)
 		if err != nil {
