@@ -260,9 +260,17 @@ func (q *Queue) Delete(r wire.VerifiedReceipt) error {
 	})
 	if err == nil {
 		q.note(segment.Receipted, id)
+		if q.st.Waiting%slimEvery == 0 && q.sparse() {
+			if err := q.renew(); err != nil && q.db == nil {
+				q.sick = err
+			}
+		}
 	}
 	return err
 }
+
+// slimEvery is after how many receipts the size of the index is looked at.
+const slimEvery = 256
 
 // Stats gives the levels; it reads no disk and waits for nobody.
 func (q *Queue) Stats() Stats { return *q.levels.Load() }
