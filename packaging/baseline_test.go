@@ -50,6 +50,33 @@ func testBaseline(t *testing.T, dist string) {
 	}
 }
 
+// testOldProcessor runs what is shipped on an emulated processor of 2008, an x86-64-v2 without AVX: the assembler that
+// is exempt above really asks first, at least on these ways: keys, signatures, certificates, a card's whole reading.
+func testOldProcessor(t *testing.T, dist string) {
+	needTools(t, "qemu-x86_64", "gcc")
+	old := func(command ...string) *exec.Cmd {
+		return exec.CommandContext(t.Context(), "qemu-x86_64", append([]string{"-cpu", "Nehalem"}, command...)...)
+	}
+	dir := t.TempDir()
+	control := filepath.Join(dir, "control")
+	compile := exec.CommandContext(t.Context(), "gcc", "-mavx2", "-x", "c", "-o", control, "-")
+	compile.Stdin = strings.NewReader("int main(void){__asm__ volatile(\"vpaddd %ymm0,%ymm0,%ymm0\");return 0;}")
+	run(t, compile)
+	if out, err := old(control).CombinedOutput(); err == nil || !strings.Contains(string(out), "Illegal instruction") {
+		t.Fatalf("the emulated processor has AVX2, so this proves nothing: %v\n%s", err, out)
+	}
+	binary := func(name string) string { return filepath.Join(dist, "stage/bin", name) }
+	run(t, old(binary("kioskd"), "-version"))
+	run(t, old(binary("hqd"), "init", "-dir", filepath.Join(dir, "hq")))
+	run(t, old(binary("kioskctl"), "trust", "virtual", filepath.Join(dir, "trust")))
+	read := old(binary("kioskctl"), "card", "read", "--reader", "virtual:sato", "--route", "b", "--secrets", "-", "--json",
+		"--trust", filepath.Join(dir, "trust"))
+	read.Stdin = strings.NewReader(`{"number_b":"02041220314821"}`)
+	if out := run(t, read); !strings.Contains(out, `"face":{"checked":true,"valid":true`) {
+		t.Errorf("a card read on an old processor: %s", out)
+	}
+}
+
 // disassemble gives the number of functions, and those with an instruction beyond x86-64-v2, with one of them.
 func disassemble(t *testing.T, binary string) (functions int, beyond map[string]string) {
 	t.Helper()

@@ -170,6 +170,7 @@ kiosk() {
 		systemd/udev/72-madoguchi-kiosk.rules /usr/lib/udev/rules.d/72-madoguchi-kiosk.rules
 		systemd/polkit/50-madoguchi-kiosk.rules /usr/share/polkit-1/rules.d/50-madoguchi-kiosk.rules
 		packaging/deb/kiosk/kiosk.toml /etc/madoguchi/kiosk.toml
+		systemd/README.md /usr/share/doc/madoguchi-kiosk/units.md
 		docs/kioskctl.md /usr/share/doc/madoguchi-kiosk/kioskctl.md
 		systemd/drop-ins/kioskd-hq-address.conf /usr/share/doc/madoguchi-kiosk/examples/hq-address.conf
 		docs/failures.md /usr/share/doc/madoguchi-kiosk/failures.md
@@ -190,6 +191,7 @@ hq() {
 		systemd/sysusers.d/madoguchi-hq.conf /usr/lib/sysusers.d/madoguchi-hq.conf
 		systemd/tmpfiles.d/madoguchi-hq.conf /usr/lib/tmpfiles.d/madoguchi-hq.conf
 		systemd/drop-ins/hqd-receiver-branches.conf /usr/share/doc/madoguchi-hq/examples/branches.conf
+		systemd/README.md /usr/share/doc/madoguchi-hq/units.md
 		packaging/deb/hq/hq.toml /etc/madoguchi/hq.toml
 	LIST
 	pages hq hqd.8

@@ -30,6 +30,7 @@ func TestPackages(t *testing.T) {
 	t.Run("contents", func(t *testing.T) { testContents(t, dist, names) })
 	t.Run("lintian", func(t *testing.T) { testLintian(t, dist, names) })
 	t.Run("baseline", func(t *testing.T) { testBaseline(t, dist) })
+	t.Run("old-processor", func(t *testing.T) { testOldProcessor(t, dist) })
 	t.Run("new-dependency-is-refused", func(t *testing.T) { testNewDependency(t, f) })
 	t.Run("models-are-wanted-loudly", func(t *testing.T) { testModelsMissing(t, f) })
 	t.Run("life-in-a-root", func(t *testing.T) { testLife(t, f, dist, models != "") })

@@ -6,12 +6,16 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
 
 // debian is a throw-away Debian root.
-type debian struct{ root string }
+type debian struct {
+	root   string
+	leader int // pid of its systemd while one runs there
+}
 
 // mirror is where packages come from; DEB_MIRROR overrides it.
 const mirror = "http://deb.debian.org/debian"
@@ -100,6 +104,9 @@ func (d *debian) try(command string) (string, error) {
 		`mount -t proc proc "$0/proc" && ip link set lo up && exec chroot "$0" sh -c "$1"`, d.root, command)
 	if strings.Contains(command, "apt-get update") {
 		cmd.Args = append(cmd.Args[:3], cmd.Args[4:]...) // only then the network is wanted
+	}
+	if d.leader != 0 {
+		cmd = exec.Command("nsenter", "-t", strconv.Itoa(d.leader), "--all", "sh", "-c", command)
 	}
 	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "DEBIAN_FRONTEND=noninteractive", "HOME=/root"}
 	out, err := cmd.CombinedOutput()

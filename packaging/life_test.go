@@ -27,7 +27,7 @@ const (
 	state   = "/var/lib/madoguchi-kiosk"
 	bundle  = "/etc/madoguchi/bundle"
 	config  = "/etc/madoguchi/kiosk.toml"
-	file    = "queue.db" // kioskd's name of the queue in its state
+	file    = "queue" // kioskd's name of the queue in its state
 )
 
 // testLife takes the packages through their life in a Debian root: real apt, real dpkg, real dependencies.
@@ -75,6 +75,7 @@ func testLife(t *testing.T, f *factory, dist string, models bool) {
 		}
 		d.requireGone(t, state)
 	})
+	t.Run("under-systemd", func(t *testing.T) { testUnderSystemd(t, d, old, current) })
 	t.Run("headquarters", func(t *testing.T) { testHeadquarters(t, d, deb(t, dist, "madoguchi-hq", newVersion)) })
 }
 
@@ -130,10 +131,7 @@ func testConfiguration(t *testing.T, d *debian) {
 
 // testUpgrade fills a queue as a kiosk without HQ does, upgrades, and looks for every record.
 func testUpgrade(t *testing.T, d *debian, dist, current string, models bool) map[string]string {
-	hq := deb(t, dist, "madoguchi-hq", newVersion)
-	d.sh(t, "dpkg-deb -x /debs/"+filepath.Base(hq)+" /hq && /hq/usr/bin/hqd init -dir /hq/data -kiosk kiosk-1 -bundle "+bundle+
-		" -url https://127.0.0.1:9 && systemd-tmpfiles --create madoguchi-kiosk.conf")
-	d.sh(t, `sed -i -e 's/^id = ""/id = "account-opening"/' -e '1i # changed by the operator' `+config)
+	d.enrol(t)
 	records := fill(t, filepath.Join(d.root, state, file))
 	d.sh(t, "chown -R madoguchi-kiosk: "+state)
 	before := d.tree(t, state)
@@ -156,6 +154,14 @@ func testUpgrade(t *testing.T, d *debian, dist, current string, models bool) map
 	d.requireKiosk(t, models)
 	d.requireRecords(t, state, records)
 	return records
+}
+
+// enrol does the operator's part: HQ's bundle, of an HQ that cannot be reached, and the configuration.
+func (d *debian) enrol(t *testing.T) {
+	t.Helper()
+	d.sh(t, "rm -rf /hq && dpkg-deb -x /debs/madoguchi-hq_"+newVersion+"_amd64.deb /hq && /hq/usr/bin/hqd init -dir /hq/data -kiosk kiosk-1 -bundle "+bundle+
+		" -url https://127.0.0.1:9 && systemd-tmpfiles --create madoguchi-kiosk.conf")
+	d.sh(t, `sed -i -e 's/^id = ""/id = "account-opening"/' -e '1i # changed by the operator' `+config)
 }
 
 func testPurge(t *testing.T, d *debian, current string, records map[string]string, models bool) {
