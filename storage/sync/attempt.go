@@ -1,7 +1,6 @@
 package sync
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
@@ -50,10 +49,11 @@ func ContentDigest(b []byte) string {
 func (u *Uploader) attempt(ctx context.Context, item queue.Item) result {
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPut, u.opt.URL+"/v1/records/"+item.ID, bytes.NewReader(item.Envelope))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, u.opt.URL+"/v1/records/"+item.ID, u.limited(ctx, item.Envelope))
 	if err != nil {
 		return result{code: CodeRefused}
 	}
+	req.ContentLength = int64(len(item.Envelope))
 	req.Header.Set("Content-Type", "application/octet-stream")
 	req.Header.Set("Content-Digest", ContentDigest(item.Envelope))
 	res, err := u.opt.Client.Do(req)

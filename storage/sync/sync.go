@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"madoguchi/storage/queue"
 	"madoguchi/storage/wire"
 )
@@ -32,6 +34,9 @@ type Options struct {
 	Receipts wire.ReceiptKeys
 	Now      func() time.Time // wall clock, for levels only; back-off runs on the monotonic clock
 	Report   func(Levels)     // called from Run's goroutine after every change; nil: nobody wants to know
+	Audit    AuditLog         // nil: no audit log is sent
+	Beat     func() Beat      // what the kiosk says of itself; nil: no heartbeat
+	Rate     int              // most bytes a second on the way to HQ; 0: no cap
 	// Jitter picks a duration in 0..most; nil: at random. Tests fix it.
 	Jitter func(most time.Duration) time.Duration
 }
@@ -45,8 +50,12 @@ type Levels struct {
 	LastError   string    // stable code of the last attempt's failure; empty after a success
 	NextTry     time.Time // zero when not backing off
 	Skew        time.Duration
-	SkewKnown   bool // Skew is HQ's clock less ours, as of the last receipt
-	Quarantined bool // the queue's file was broken and set aside: an alarm
+	SkewKnown   bool      // Skew is HQ's clock less ours, as of the last receipt
+	LastContact time.Time // the last answer to a heartbeat
+	Revoked     bool      // HQ does not accept this kiosk any more
+	AuditSeen   int64     // audit entries that HQ has
+	AuditAlarm  string    // AuditShrunken, AuditForked, AuditOther or empty
+	Quarantined bool      // the queue's file was broken and set aside: an alarm
 	Room        queue.Level
 }
 
@@ -55,6 +64,12 @@ type Uploader struct {
 	opt    Options
 	levels Levels
 	failed int // attempts in a row
+
+	pace       *rate.Limiter
+	sideDue    time.Time
+	sideFailed int
+	auditFrom  int64 // where HQ stands, once known
+	auditKnown bool
 }
 
 // New checks the options.
@@ -77,13 +92,14 @@ func New(o Options) (*Uploader, error) {
 	client := *o.Client // HQ's answer never sends us elsewhere, whatever client was given
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	o.Client = &client
-	return &Uploader{opt: o}, nil
+	return &Uploader{opt: o, pace: newPace(o.Rate)}, nil
 }
 
 // Run uploads until the context ends, and returns its error. It starts no goroutines.
 func (u *Uploader) Run(ctx context.Context) error {
 	u.report()
 	for ctx.Err() == nil {
+		u.side(ctx)
 		item, ok, err := u.opt.Queue.Peek()
 		var damaged *queue.DamagedError
 		switch {
@@ -168,8 +184,15 @@ func (u *Uploader) wait(ctx context.Context, d time.Duration) {
 // idle waits for a record.
 func (u *Uploader) idle(ctx context.Context) {
 	u.report()
+	wait := time.Hour // with nothing to send beside records, no harm and no use
+	if u.hasSide() {
+		wait = max(0, u.sideDue.Sub(u.opt.Now()))
+	}
+	t := time.NewTimer(wait)
+	defer t.Stop()
 	select {
 	case <-ctx.Done():
+	case <-t.C:
 	case <-u.opt.Queue.Wake():
 	}
 }
