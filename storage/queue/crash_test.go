@@ -33,9 +33,16 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// crashOptions make segments of a few records.
+func crashOptions() queue.Options {
+	o := small()
+	o.SegmentSize = 256 << 10
+	return o
+}
+
 // fill puts records and says so on stdout only after Put has returned; it deletes every third.
 func fill(path string) error {
-	q, err := queue.Open(path, options())
+	q, err := queue.Open(path, crashOptions())
 	if err != nil {
 		return err
 	}
@@ -77,7 +84,7 @@ func TestKilled(t *testing.T) {
 	seqs := map[uint64]bool{}
 	for life := range 6 {
 		kill(t, path, 5+rand.IntN(40), acked, seqs)
-		q, err := queue.Open(path, options())
+		q, err := queue.Open(path, crashOptions())
 		if err != nil {
 			t.Fatalf("life %d: %v", life, err)
 		}
@@ -89,7 +96,7 @@ func TestKilled(t *testing.T) {
 		}
 		requireClean(t, path)
 	}
-	q, err := queue.Open(path, options())
+	q, err := queue.Open(path, crashOptions())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"madoguchi/storage/queue/segment"
+	"madoguchi/storage/wire"
 )
 
 // Level says how much room there is for further records.
@@ -76,7 +77,7 @@ func (q *Queue) Room() Room {
 	return r
 }
 
-// probe writes to the segment and to the index, after a failure.
+// probe writes to the segment and to the index, after a failure, and takes blocks for the largest envelope.
 func (q *Queue) probe() error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -87,7 +88,7 @@ func (q *Queue) probe() error {
 		return err
 	}
 	q.note(segment.Committed, "")
-	err := errors.Join(q.syncWriting(), q.commit(func(*tx) error { return nil }))
+	err := errors.Join(preallocate(q.w.file, q.w.end+wire.MaxEnvelope), q.syncWriting(), q.commit(func(*tx) error { return nil }))
 	q.failing.Store(err != nil)
 	return err
 }

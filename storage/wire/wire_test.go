@@ -236,3 +236,28 @@ func BenchmarkBuild(b *testing.B) {
 		})
 	}
 }
+
+// TestParsePrefix: an envelope is found whatever follows it, and not when a byte of it is missing.
+func TestParsePrefix(t *testing.T) {
+	keys, err := storagetest.NewKeys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := keys.Envelope(storagetest.NewID(), 1, 3000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.HasPrefix(e.Bytes, wire.Magic()) {
+		t.Error("it does not begin with the magic")
+	}
+	long := append(bytes.Clone(e.Bytes), "what follows"...)
+	if got, err := wire.ParsePrefix(long); err != nil || got.Digest != e.Digest || !bytes.Equal(got.Bytes, e.Bytes) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := wire.Parse(long); !errors.Is(err, &wire.Error{Code: wire.CodeFrame}) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := wire.ParsePrefix(e.Bytes[:len(e.Bytes)-1]); err == nil {
+		t.Error("cut short")
+	}
+}
