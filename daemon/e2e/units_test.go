@@ -178,6 +178,7 @@ func unitVerification(t *testing.T, b *branch, m *machine, c *customer) {
 func unitSandbox(t *testing.T, _ *branch, m *machine, _ *customer) {
 	for unit, user := range map[string]string{unitKiosk: "madoguchi-kiosk", unitReceiver: "madoguchi-hq", unitOpener: "madoguchi-hq-opener"} {
 		s := m.status(unit)
+		t.Logf("%s: peak %s, %s threads", unit, s["VmHWM"], s["Threads"])
 		for key, want := range map[string]string{
 			"NoNewPrivs": "1", "Seccomp": "2", "CapEff": "0000000000000000", "CapPrm": "0000000000000000",
 			"CapBnd": "0000000000000000", "CapAmb": "0000000000000000",
