@@ -66,7 +66,7 @@ func ParsePublicKeys(b []byte) (*PublicKeys, error) {
 // Marshal writes the file that ParsePublicKeys reads.
 func (p *PublicKeys) Marshal() ([]byte, error) {
 	f := keyFile{Version: 1, Suite: suiteName}
-	for _, k := range p.keys {
+	for _, k := range p.list() {
 		f.Key = append(f.Key, fileKey{
 			ID: k.ID, Part: string(k.Part), NotAfter: k.NotAfter.UTC(), Public: base64.StdEncoding.EncodeToString(k.Public.Bytes()),
 		})

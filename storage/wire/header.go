@@ -140,7 +140,7 @@ func (p *PartInfo) shape(c *canon.Coder) {
 	c.String("name", &name, 32)
 	p.Name = record.Part(name)
 	c.Hash("sha256", &p.SHA256)
-	c.Int("size", &p.Size, seal.Overhead+1, record.MaxPart(p.Name)+seal.Overhead)
+	c.Int("size", &p.Size, seal.Overhead+1, record.MaxPart(p.Name)+seal.MaxOverhead)
 	if !seal.ValidKeyID(p.KeyID) {
 		c.Fail(canon.CodeValue, "key_id")
 	}
