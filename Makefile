@@ -6,6 +6,8 @@ GOLANGCI := .cache/golangci-lint
 GOLANGCI_VERSION := v2.15.0
 NFPM := .cache/nfpm
 NFPM_VERSION := v2.43.4
+S3SERVER := .cache/versitygw
+S3SERVER_VERSION := v1.8.0
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -X madoguchi/daemon/kiosk.Version=$(VERSION)
 TEST_TIMEOUT := 20m
@@ -24,7 +26,7 @@ build: setup ## build bin/{kioskd,hqd,kioskctl}
 run: build ## kiosk and HQ on loopback; DEVICES=virtual (default) or real; Ctrl-C ends all
 	@packaging/run.sh
 
-test: build fmtcheck generated ## everything
+test: build fmtcheck generated $(S3SERVER)-$(S3SERVER_VERSION) ## everything
 	go vet ./...
 	CGO_ENABLED=0 go build ./...
 	go test -timeout $(TEST_TIMEOUT) ./...
@@ -71,6 +73,15 @@ $(NFPM)-$(NFPM_VERSION):
 	@mkdir -p .cache
 	GOBIN=$(abspath .cache) go install github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM_VERSION)
 	mv $(NFPM) $@
+
+# The S3 server that judges ours in tests: built from source once, about 2 minutes; it is no dependency of the product.
+.PHONY: .cache/versitygw
+.cache/versitygw: $(S3SERVER)-$(S3SERVER_VERSION)
+
+$(S3SERVER)-$(S3SERVER_VERSION):
+	@mkdir -p .cache
+	GOBIN=$(abspath .cache) go install github.com/versity/versitygw/cmd/versitygw@$(S3SERVER_VERSION)
+	mv .cache/versitygw $@
 
 race: setup ## the race detector over everything but the browser tests
 	go test -race -short ./...

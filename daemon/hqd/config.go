@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/pelletier/go-toml/v2"
 )
@@ -18,6 +19,9 @@ type fileConfig struct {
 	Receiver struct {
 		Listen  string `toml:"listen"`
 		Profile string `toml:"profile"`
+		Memory  int    `toml:"memory_mib"`
+		Rate    int    `toml:"device_rate"`
+		Burst   int    `toml:"device_burst"`
 	} `toml:"receiver"`
 	Opener struct {
 		Listen      string `toml:"listen"`
@@ -42,18 +46,30 @@ func loadConfig(path string) (*fileConfig, error) {
 // values are the flags that the file sets for a role.
 func (c *fileConfig) values(role string) map[string]string {
 	all := map[string]string{"dir": c.Dir, "store": c.Store, "bodies": c.Bodies}
-	if role == roleReceiver {
-		all["listen"], all["profile"] = c.Receiver.Listen, c.Receiver.Profile
-	} else {
+	switch role {
+	case roleReceiver:
+		r := c.Receiver
+		all["listen"], all["profile"] = r.Listen, r.Profile
+		all["memory-mib"], all["device-rate"], all["device-burst"] = number(r.Memory), number(r.Rate), number(r.Burst)
+	case roleOpener:
 		all["listen"], all["parts"], all["address-file"] = c.Opener.Listen, c.Opener.Parts, c.Opener.AddressFile
 	}
 	return all
+}
+
+// number is the text of a number that is set.
+func number(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
 }
 
 // The roles, which are subcommands too.
 const (
 	roleReceiver = "receiver"
 	roleOpener   = "opener"
+	roleSweep    = "sweep"
 )
 
 // parseRole is parse with -config, whose values stand for the flags that are not given.

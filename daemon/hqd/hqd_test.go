@@ -19,6 +19,7 @@ import (
 
 	"madoguchi/face/jp2"
 	"madoguchi/internal/child"
+	"madoguchi/storage/audit"
 	"madoguchi/storage/outbox"
 	"madoguchi/storage/queue"
 	"madoguchi/storage/storagetest"
@@ -106,7 +107,7 @@ func newHQ(t *testing.T) *hq {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = h.queue.Close() })
-	h.outbox = &outbox.Outbox{Queue: h.queue, Keys: h.bundle.Keys, Signer: h.bundle.Signer, Device: h.bundle.Device, Now: time.Now}
+	h.outbox = &outbox.Outbox{Queue: h.queue, Keys: h.bundle.Keys, Signer: h.bundle.Signer, Device: h.bundle.Device, Now: time.Now, Audit: noAudit{}}
 	return h
 }
 
@@ -203,3 +204,8 @@ func (p viewer) ids(t *testing.T) []string {
 
 // counter counts something from several goroutines.
 type counter = atomic.Int64
+
+// noAudit stands for the kiosk's audit log, which is not HQ's matter here.
+type noAudit struct{}
+
+func (noAudit) Append(audit.Leaf) (int64, error) { return 0, nil }

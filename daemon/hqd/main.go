@@ -1,5 +1,6 @@
 // Command hqd is HQ: "init" makes a first installation, "receiver" takes records and gives receipts, "opener" opens
-// them and serves HQ's page. Receiver and opener are separate processes: the receiver has no opening keys. Nothing
+// them and serves HQ's page, "sweep" removes bodies that no record
+// names. Receiver and opener are separate processes: the receiver has no opening keys. Nothing
 // imports it.
 package main
 
@@ -22,6 +23,7 @@ import (
 const usage = `usage:
   hqd init     -dir D [-kiosk NAME] [-bundle DIR] [-url https://HOST:PORT]
   hqd receiver -config FILE | -dir D [-listen 127.0.0.1:8443] [-profile production|demo]
+  hqd sweep    -config FILE | -dir D -store ... -bodies ...
   hqd opener   -config FILE | -dir D [-listen 127.0.0.1:8444] [-parts identity,images,evidence] [-address-file FILE]
 `
 
@@ -57,6 +59,8 @@ func run(ctx context.Context, args []string, out io.Writer, log *slog.Logger) er
 		return runReceiver(ctx, args[1:], out, log)
 	case roleOpener:
 		return runOpener(ctx, args[1:], out, log)
+	case roleSweep:
+		return runSweep(ctx, args[1:], out, log)
 	}
 	fmt.Fprint(os.Stderr, usage)
 	return errUsage

@@ -39,7 +39,7 @@ func runOpener(ctx context.Context, args []string, out io.Writer, log *slog.Logg
 		return err
 	}
 	l := setup.Layout(dir)
-	o, err := newOpener(ctx, l, *places, *parts)
+	o, err := newOpener(ctx, l, places, *parts, log)
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func runOpener(ctx context.Context, args []string, out io.Writer, log *slog.Logg
 	if err := announce(out, *addressFile, fmt.Sprintf("http://%s/#t=%s", ln.Addr(), token)); err != nil {
 		return err
 	}
-	return serve(ctx, newServer(h, log), ln, log, o.Store.Ping)
+	return serve(ctx, newServer(h, log), ln, log, work{alive: places.alive(o.Store.Ping, log)})
 }
 
 // announce tells the page's address with its token: to the terminal, or to a file, because a journal would keep it.
@@ -82,7 +82,7 @@ func announce(out io.Writer, file, address string) error {
 	return os.WriteFile(file, []byte(address+"\n"), 0o600)
 }
 
-func newOpener(ctx context.Context, l setup.Layout, p places, list string) (*opener.Opener, error) {
+func newOpener(ctx context.Context, l setup.Layout, p *places, list string, log *slog.Logger) (*opener.Opener, error) {
 	var parts []record.Part
 	for name := range strings.SplitSeq(list, ",") {
 		if record.MaxPart(record.Part(name)) == 0 {
@@ -100,7 +100,7 @@ func newOpener(ctx context.Context, l setup.Layout, p places, list string) (*ope
 	if err != nil {
 		return nil, err
 	}
-	records, err := p.reader(ctx, l)
+	records, err := p.reader(ctx, l, log)
 	if err != nil {
 		return nil, err
 	}

@@ -28,13 +28,14 @@ func runReceiver(ctx context.Context, args []string, out io.Writer, log *slog.Lo
 	f := flag.NewFlagSet("hqd receiver", flag.ContinueOnError)
 	var dir string
 	listen := f.String("listen", "127.0.0.1:8443", "address to listen on")
+	limits := limitsFlags(f)
 	profile := f.String("profile", string(ingest.Production), "production refuses every record with a virtual part; demo takes them")
 	places := placesFlags(f)
 	if err := parseRole(roleReceiver, f, args, &dir); err != nil {
 		return err
 	}
 	l := setup.Layout(dir)
-	o := ingest.Options{Devices: device.Dir(l.Devices()), Profile: ingest.Profile(*profile), Now: time.Now, Log: log}
+	o := ingest.Options{Devices: device.Dir(l.Devices()), Profile: ingest.Profile(*profile), Limits: limits.limits(), Now: time.Now, Log: log}
 	if o.Profile != ingest.Production && o.Profile != ingest.Demo {
 		return fmt.Errorf("unknown profile %q", *profile)
 	}
@@ -55,12 +56,16 @@ func runReceiver(ctx context.Context, args []string, out io.Writer, log *slog.Lo
 	if err != nil {
 		return err
 	}
-	s := newServer(ingest.Handler(o), log)
+	r := ingest.New(o)
+	s := newServer(r, log)
 	s.TLSConfig = tlsConfig
 	if _, err := fmt.Fprintf(out, "hqd receiver: https://%s/ (profile %s)\n", ln.Addr(), o.Profile); err != nil {
 		return err
 	}
-	return serve(ctx, s, ln, log, records.Ping)
+	return serve(ctx, s, ln, log, work{
+		alive: places.alive(records.Ping, log), drain: r.Drain,
+		beside: func(ctx context.Context) error { return maintain(ctx, records, log) },
+	})
 }
 
 // receiverTLS wants a kiosk's certificate from HQ's own CA for every connection.

@@ -60,7 +60,7 @@ func newKit(t *testing.T, profile ingest.Profile, public *seal.PublicKeys) *kit 
 	t.Cleanup(func() { _ = w.Close() })
 	return &kit{
 		keys: keys, devices: dir, store: w, pub: wire.ReceiptKeys{"receipt-1": pub},
-		handler: ingest.Handler(ingest.Options{
+		handler: ingest.New(ingest.Options{
 			Store: w, Devices: device.Dir(dir), Keys: public, Receipt: priv, ReceiptKey: "receipt-1", Profile: profile,
 			Now: storagetest.At, Log: slog.New(slog.DiscardHandler),
 		}),

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"madoguchi/daemon/hq/store"
@@ -176,4 +177,14 @@ func (w *Writer) Close() error {
 func (r *Reader) Close() error {
 	r.db.Close()
 	return nil
+}
+
+// Passing says whether an error of Open or OpenReader may pass by waiting: the server does not answer yet, or the
+// receiver has not upgraded the schema yet.
+func Passing(err error) bool {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return pg.Code == "57P03" // it is starting up
+	}
+	_, refused := errors.AsType[*pgconn.ConnectError](err)
+	return refused || errors.Is(err, store.ErrVersion)
 }
