@@ -35,6 +35,7 @@ type Config struct {
 	Face       Face    `toml:"face"`
 	Trust      Trust   `toml:"trust"`
 	HQ         HQ      `toml:"hq"`
+	Upload     Upload  `toml:"upload"`
 	Service    Service `toml:"service"`
 	Staff      []Staff `toml:"staff"`
 
@@ -88,6 +89,13 @@ type HQ struct {
 	URL    string `toml:"url"` // overrides the bundle's, e.g. behind a proxy
 }
 
+// Upload is the policy of the way to HQ.
+type Upload struct {
+	MaxKiBPerSecond int `toml:"max_kib_per_second"` // bandwidth cap; 0: none
+	FreezeHours     int `toml:"freeze_hours"`       // the oldest undelivered record's age from which no customer is taken; 0: never
+	MaxSkewMinutes  int `toml:"max_skew_minutes"`   // from HQ's clock, from which no customer is taken; 0: never
+}
+
 // Service is the one service of this kiosk.
 type Service struct {
 	ID               string `toml:"id"`
@@ -121,7 +129,7 @@ func Load(path string) (*Config, error) {
 
 // Parse is Load on bytes.
 func Parse(b []byte) (*Config, error) {
-	c := &Config{Service: Service{FaceTries: 2, CardTries: 3, MinorAge: 15}, Kiosk: Kiosk{ReserveMiB: 256}}
+	c := &Config{Service: Service{FaceTries: 2, CardTries: 3, MinorAge: 15}, Kiosk: Kiosk{ReserveMiB: 256}, Upload: Upload{FreezeHours: 30 * 24, MaxSkewMinutes: 10}}
 	d := toml.NewDecoder(bytes.NewReader(b)).DisallowUnknownFields()
 	if err := d.Decode(c); err != nil {
 		if strict := (*toml.StrictMissingError)(nil); errors.As(err, &strict) {
@@ -179,6 +187,7 @@ func (c *Config) Check() error {
 			slices.ContainsFunc(c.Staff, func(s Staff) bool { return !audit.ValidWord(s.ID) }),
 			"a staff id begins with a letter, then letters, digits, '.', '_' or '-', with at most seven digits in a row",
 		},
+		{c.Upload.MaxKiBPerSecond < 0 || c.Upload.FreezeHours < 0 || c.Upload.MaxSkewMinutes < 0, "the numbers of [upload] must not be negative"},
 		{c.Service.MinorAge < 0 || c.Service.MinorAge > 20, "service.minor_age must be 0 to 20"},
 	} {
 		if rule.broken {

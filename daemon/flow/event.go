@@ -61,8 +61,11 @@ type (
 	}
 	// CameraLevel is a report of the camera.
 	CameraLevel struct{ Ready bool }
-	// StorageLevel is a report of the queue: may another record be taken?
-	StorageLevel struct{ Room bool }
+	// StorageLevel is a report of the queue: may another record be taken, and if not, why (empty: no room)?
+	StorageLevel struct {
+		Room bool
+		Why  Code
+	}
 	// MaintenanceLevel is a report of the operator's hand: is the kiosk being worked on? While a customer is served
 	// the beginning is dropped.
 	MaintenanceLevel struct{ On bool }

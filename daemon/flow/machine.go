@@ -28,7 +28,7 @@ func (m *machine) on(e Event) bool {
 		m.Camera = e.Ready
 		return m.onCamera()
 	case StorageLevel:
-		m.Storage = e.Room
+		m.Storage, m.Why = e.Room, e.Why
 		m.health()
 		return true
 	case MaintenanceLevel:
@@ -139,6 +139,8 @@ func (m *machine) unfit() Code {
 		return CodeMaintenance
 	case m.Reader == ReaderDown:
 		return CodeReaderMissing
+	case !m.Storage && m.Why != "":
+		return m.Why
 	case !m.Storage:
 		return CodeStorageFull
 	}

@@ -108,6 +108,11 @@ const (
 	CodeTimeUp        Code = "time-up"
 	CodeTimeout       Code = "timeout"
 	CodeMaintenance   Code = "maintenance"
+	CodeHQSilent      Code = "hq-silent"   // records could not be delivered for longer than the policy allows
+	CodeHQRevoked     Code = "hq-revoked"  // HQ does not accept this kiosk
+	CodeHQKeys        Code = "hq-keys"     // no valid key of HQ to seal to
+	CodeClock         Code = "clock-wrong" // the clock is further from HQ's than the policy allows
+	CodeAuditLog      Code = "audit-log"   // the audit log cannot be written
 )
 
 // Outcome is how a session ends.
@@ -184,6 +189,7 @@ type State struct {
 	CardSeq uint64
 	Camera  bool
 	Storage bool
+	Why     Code   // why no record may be taken; empty: no room
 	Duty    string // staff id on duty, empty when nobody is signed in
 
 	// Maintenance keeps the kiosk out of service while staff work on it. It begins only where no customer is.

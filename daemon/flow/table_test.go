@@ -57,6 +57,7 @@ func TestDecisiveTransitions(t *testing.T) {
 		{"card-starts", in(flow.Idle, func(s *flow.State) { s.Reader = flow.ReaderEmpty }), flow.ReaderLevel{Level: flow.ReaderCard, Seq: 4}, flow.Language, "", "", []flow.Effect{timer(71)}},
 		{"reader-lost-at-idle", in(flow.Idle), flow.ReaderLevel{}, flow.OutOfService, "reader-missing", "", []flow.Effect{flow.Wipe{}, timer(71)}},
 		{"disk-full-at-idle", in(flow.Idle), flow.StorageLevel{}, flow.OutOfService, "storage-full", "", []flow.Effect{flow.Wipe{}, timer(71)}},
+		{"clock-wrong-at-idle", in(flow.Idle), flow.StorageLevel{Why: flow.CodeClock}, flow.OutOfService, "clock-wrong", "", []flow.Effect{flow.Wipe{}, timer(71)}},
 		{"maintenance-at-idle", in(flow.Idle), flow.MaintenanceLevel{On: true}, flow.OutOfService, "maintenance", "", []flow.Effect{flow.Wipe{}, timer(71)}},
 		{"no-maintenance-beside-a-customer", in(flow.Consent), flow.MaintenanceLevel{On: true}, flow.Consent, "", "", nil},
 		{"maintenance-ends", in(flow.OutOfService, func(s *flow.State) { s.Maintenance = true }), flow.MaintenanceLevel{}, flow.Idle, "", "", []flow.Effect{flow.Wipe{}, flow.StopTimer{}}},

@@ -53,7 +53,7 @@ func TestBrokenAuditLog(t *testing.T) {
 	if err := j.write(audit.Leaf{Kind: audit.StaffOut, Staff: "s1"}); err == nil {
 		t.Fatal("a closed log took an entry")
 	}
-	if err := (store{&outbox.Outbox{}, j}).Ready(); !errors.Is(err, errAudit) {
+	if err := (store{Outbox: &outbox.Outbox{}, journal: j}).Ready(); !errors.Is(err, errAudit) {
 		t.Fatalf("got %v", err)
 	}
 }

@@ -56,6 +56,7 @@ type kiosk struct {
 	audit   *audit.Log
 	journal *journal
 	roster  *staff.Roster
+	started time.Time
 	device  *ecdsa.PublicKey            // of the device key
 	working atomic.Bool                 // somebody is in maintenance
 	levels  atomic.Pointer[sync.Levels] // of the uploader
@@ -72,7 +73,7 @@ type kiosk struct {
 }
 
 func open(cfg *config.Config, log *slog.Logger) (_ *kiosk, err error) {
-	k := &kiosk{cfg: cfg, log: log, inputs: make(chan screen.Input), acts: make(chan console.Input), opened: make(chan struct{}), done: make(chan struct{})}
+	k := &kiosk{started: time.Now(), cfg: cfg, log: log, inputs: make(chan screen.Input), acts: make(chan console.Input), opened: make(chan struct{}), done: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			k.close()
@@ -109,7 +110,7 @@ func open(cfg *config.Config, log *slog.Logger) (_ *kiosk, err error) {
 		Calibration: d.calibration, DecodeFace: jp2.Decode,
 		Store: store{&outbox.Outbox{
 			Queue: k.queue, Keys: bundle.Keys, Signer: bundle.Signer, Device: bundle.Device, Now: time.Now, Audit: k.audit,
-		}, k.journal},
+		}, k.journal, &k.levels, cfg.Upload},
 		Queue: k.waiting, Kiosk: k.hub, Staff: k.console, Roster: k.roster, Audit: k.journal.note, Now: time.Now, Log: log,
 	}
 	if d.developer != nil {
@@ -139,11 +140,21 @@ func (k *kiosk) uploader(b *sync.Bundle) (*sync.Uploader, error) {
 	}
 	return sync.New(sync.Options{
 		Queue: k.queue, Client: b.Client(), URL: url, Device: b.Device, Receipts: b.Receipts, Now: time.Now,
+		Audit: k.audit, Beat: k.beat, Rate: k.cfg.Upload.MaxKiBPerSecond << 10,
 		Report: func(l sync.Levels) {
 			k.levels.Store(&l)
 			k.log.Info("upload", slog.Int("waiting", l.Waiting), slog.Int("shelved", l.Shelved), slog.String("error", l.LastError))
 		},
 	})
+}
+
+// beat is what HQ hears of this kiosk beside the queue and the audit log.
+func (k *kiosk) beat() sync.Beat {
+	b := sync.Beat{Version: versionWord(Version), Started: k.started.UTC(), State: "starting"}
+	if k.session != nil {
+		b.State, b.Reader, b.Camera = k.session.Levels()
+	}
+	return b
 }
 
 // waiting is what staff see of the queue.

@@ -6,12 +6,16 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
+	"madoguchi/daemon/config"
+	"madoguchi/daemon/session"
 	"madoguchi/storage/audit"
 	"madoguchi/storage/outbox"
 	"madoguchi/storage/queue"
 	"madoguchi/storage/record"
+	"madoguchi/storage/seal"
 	"madoguchi/storage/sync"
 )
 
@@ -57,18 +61,43 @@ func versionWord(v string) string {
 	return "unnamed"
 }
 
-// store is the outbox while the audit log can be written.
+// store is the outbox while the kiosk may take customers: the audit log can be written, HQ accepts the kiosk and has
+// keys for it, the clock agrees with HQ's, and what waits for HQ is not older than the policy allows.
 type store struct {
 	*outbox.Outbox
 	journal *journal
+	levels  *atomic.Pointer[sync.Levels]
+	policy  config.Upload
 }
 
-var errAudit = errors.New("the audit log cannot be written")
+// The reasons for taking no customers.
+var (
+	errAudit   = errors.New("the audit log cannot be written")
+	errRevoked = errors.New("HQ does not accept this kiosk")
+	errSkew    = errors.New("the clock is too far from HQ's")
+	errSilent  = errors.New("records could not be delivered for too long")
+)
 
 // Ready implements session.Store.
 func (s store) Ready(parts ...record.Part) error {
 	if s.journal.failed.Load() {
-		return errAudit
+		return &session.NotReady{Code: session.AuditLog, Err: errAudit}
 	}
-	return s.Outbox.Ready(parts...)
+	if l := s.levels.Load(); l != nil {
+		skew := time.Duration(s.policy.MaxSkewMinutes) * time.Minute
+		freeze := time.Duration(s.policy.FreezeHours) * time.Hour
+		switch {
+		case l.Revoked:
+			return &session.NotReady{Code: session.HQRevoked, Err: errRevoked}
+		case skew > 0 && l.SkewKnown && l.Skew.Abs() > skew:
+			return &session.NotReady{Code: session.ClockOff, Err: errSkew}
+		case freeze > 0 && !l.Oldest.IsZero() && s.Now().Sub(l.Oldest) > freeze:
+			return &session.NotReady{Code: session.HQSilent, Err: errSilent}
+		}
+	}
+	err := s.Outbox.Ready(parts...)
+	if errors.Is(err, seal.ErrNoKey) {
+		return &session.NotReady{Code: session.HQKeys, Err: err}
+	}
+	return err
 }

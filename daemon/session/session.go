@@ -107,11 +107,12 @@ type Session struct {
 	hint    present.View
 	queue   Queue
 
-	atr      atomic.Pointer[[]byte] // of the newest level; it only helps to name a storage card
-	cardMu   sync.Mutex             // one exchange with the card at a time
-	short    string                 // guarded by cardMu: the name of the reader that refuses extended commands, or is slow with them
-	filming  chan struct{}          // holds one token while a stream is open
-	engineMu sync.Mutex             // the engine is not safe for concurrent use
+	levels   atomic.Pointer[[3]string] // for HQ
+	atr      atomic.Pointer[[]byte]    // of the newest level; it only helps to name a storage card
+	cardMu   sync.Mutex                // one exchange with the card at a time
+	short    string                    // guarded by cardMu: the name of the reader that refuses extended commands, or is slow with them
+	filming  chan struct{}             // holds one token while a stream is open
+	engineMu sync.Mutex                // the engine is not safe for concurrent use
 }
 
 // scope is the context of a phase.
@@ -291,7 +292,7 @@ func (s *Session) watch() {
 		defer every.Stop()
 		for n := 0; ; n++ {
 			if n%5 == 0 {
-				s.post(ctx, flow.StorageLevel{Room: s.Store.Ready(record.PartIdentity, record.PartImages, record.PartEvidence) == nil})
+				s.post(ctx, s.storageLevel())
 				s.post(ctx, s.Queue())
 			}
 			select {
@@ -302,6 +303,59 @@ func (s *Session) watch() {
 			}
 		}
 	})
+}
+
+// Levels are the machine's state and its devices in words, for HQ: from any goroutine, a second old at most.
+func (s *Session) Levels() (state, reader, camera string) {
+	if l := s.levels.Load(); l != nil {
+		return l[0], l[1], l[2]
+	}
+	return "starting", "", ""
+}
+
+// noteLevels takes down what Levels tells.
+func (s *Session) noteLevels() {
+	l := [3]string{s.state.Phase.String(), "ok", "ok"}
+	if s.state.Phase == flow.OutOfService {
+		l[0] = string(s.state.Trouble)
+	}
+	if s.state.Reader == flow.ReaderDown {
+		l[1] = string(flow.CodeReaderMissing)
+	}
+	if !s.state.Camera {
+		l[2] = string(flow.CodeCameraMissing)
+	}
+	s.levels.Store(&l)
+}
+
+// The codes of NotReady.
+const (
+	HQSilent  = string(flow.CodeHQSilent)
+	HQRevoked = string(flow.CodeHQRevoked)
+	HQKeys    = string(flow.CodeHQKeys)
+	ClockOff  = string(flow.CodeClock)
+	AuditLog  = string(flow.CodeAuditLog)
+)
+
+// NotReady is an error of Store.Ready with the trouble code that is shown.
+type NotReady struct {
+	Code string
+	Err  error
+}
+
+// Error implements error.
+func (e *NotReady) Error() string { return e.Code + ": " + e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *NotReady) Unwrap() error { return e.Err }
+
+func (s *Session) storageLevel() flow.StorageLevel {
+	err := s.Store.Ready(record.PartIdentity, record.PartImages, record.PartEvidence)
+	l := flow.StorageLevel{Room: err == nil}
+	if why, ok := errors.AsType[*NotReady](err); ok {
+		l.Why = flow.Code(why.Code)
+	}
+	return l
 }
 
 func readerEvent(l reader.Level) flow.Event {
@@ -329,6 +383,7 @@ func (s *Session) handle(m message) {
 		s.maintain(m)
 	case tick:
 		s.idleLogout()
+		s.noteLevels()
 	case Queue:
 		s.queue = m
 	case screen.Input:

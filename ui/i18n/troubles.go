@@ -13,7 +13,7 @@ func TroubleCodes() []string {
 		"card-phone", "card-juki", "card-licence", "card-residence", "card-passport", "card-transit", "number-b-wrong", "number-b-blocked", "number-b-format", "pin-wrong",
 		"pin-blocked", "pin-format", "reader-missing", "reader-busy", "card-service", "camera-missing",
 		"camera-failing", "face-not-checked", "face-mismatch", "face-attack", "staff-refused", "staff-needed",
-		"no-staff", "storage-failed", "storage-full", "maintenance", "timeout", "internal", "consent-needed", "time-up",
+		"no-staff", "storage-failed", "storage-full", "hq-silent", "hq-revoked", "hq-keys", "clock-wrong", "audit-log", "maintenance", "timeout", "internal", "consent-needed", "time-up",
 		"wrong-data", "under-15",
 	}
 }

@@ -217,12 +217,6 @@ func troubleEnglishRest(code string) (Trouble, bool) {
 			"Records are still waiting to be sent to headquarters.",
 			"Please call staff. They will offer another way.",
 		}, true
-	case "maintenance":
-		return Trouble{
-			"Maintenance",
-			"Staff are working on this machine.",
-			"If you are in a hurry, please speak to staff. They can serve you at the counter.",
-		}, true
 	case "timeout":
 		return Trouble{
 			"It took too long",
@@ -258,6 +252,49 @@ func troubleEnglishRest(code string) (Trouble, bool) {
 			"Please come with a guardian",
 			"For a person under 15 a parent or guardian is needed.",
 			"Staff will help you. Please wait here with your guardian.",
+		}, true
+	}
+	return troubleEnglishClosed(code)
+}
+
+// troubleEnglishClosed has the reasons for taking no customers.
+func troubleEnglishClosed(code string) (Trouble, bool) {
+	switch code {
+	case "hq-silent":
+		return Trouble{
+			"Out of service just now",
+			"Records could not be sent to headquarters for too long.",
+			"Please call staff. They will offer another way.",
+		}, true
+	case "hq-revoked":
+		return Trouble{
+			"Out of service just now",
+			"Headquarters has taken this machine out of use.",
+			"Please call staff. They will offer another way.",
+		}, true
+	case "hq-keys":
+		return Trouble{
+			"Out of service just now",
+			"The keys of headquarters that protect records have run out.",
+			"Please call staff. They will offer another way.",
+		}, true
+	case "clock-wrong":
+		return Trouble{
+			"Out of service just now",
+			"The clock of this machine is wrong.",
+			"Please call staff. They will offer another way.",
+		}, true
+	case "audit-log":
+		return Trouble{
+			"Out of service just now",
+			"This machine cannot write its own log.",
+			"Please call staff. They will offer another way.",
+		}, true
+	case "maintenance":
+		return Trouble{
+			"Maintenance",
+			"Staff are working on this machine.",
+			"If you are in a hurry, please speak to staff. They can serve you at the counter.",
 		}, true
 	}
 	return Trouble{}, false

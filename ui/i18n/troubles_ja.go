@@ -217,12 +217,6 @@ func troubleJapaneseRest(code string) (Trouble, bool) {
 			"本部へ送る前の記録がたまっています。",
 			"係員をお呼びください。係員が別の方法をご案内します。",
 		}, true
-	case "maintenance":
-		return Trouble{
-			"点検中です",
-			"係員がこの機械を点検しています。",
-			"お急ぎのときは係員にお声がけください。窓口で手続きができます。",
-		}, true
 	case "timeout":
 		return Trouble{
 			"時間内に終わりませんでした",
@@ -258,6 +252,49 @@ func troubleJapaneseRest(code string) (Trouble, bool) {
 			"保護者の方といっしょにお手続きください",
 			"15歳未満の方の手続きには、保護者の方が必要です。",
 			"係員がご案内します。保護者の方とお待ちください。",
+		}, true
+	}
+	return troubleJapaneseClosed(code)
+}
+
+// troubleJapaneseClosed has the reasons for taking no customers.
+func troubleJapaneseClosed(code string) (Trouble, bool) {
+	switch code {
+	case "hq-silent":
+		return Trouble{
+			"ただいまご利用いただけません",
+			"本部へ記録を送れない状態が続いています。",
+			"係員をお呼びください。係員が別の方法をご案内します。",
+		}, true
+	case "hq-revoked":
+		return Trouble{
+			"ただいまご利用いただけません",
+			"この機械は本部で利用停止になっています。",
+			"係員をお呼びください。係員が別の方法をご案内します。",
+		}, true
+	case "hq-keys":
+		return Trouble{
+			"ただいまご利用いただけません",
+			"記録を守るための本部の鍵の期限が切れています。",
+			"係員をお呼びください。係員が別の方法をご案内します。",
+		}, true
+	case "clock-wrong":
+		return Trouble{
+			"ただいまご利用いただけません",
+			"機械の時計が合っていません。",
+			"係員をお呼びください。係員が別の方法をご案内します。",
+		}, true
+	case "audit-log":
+		return Trouble{
+			"ただいまご利用いただけません",
+			"機械が操作の記録を書き込めません。",
+			"係員をお呼びください。係員が別の方法をご案内します。",
+		}, true
+	case "maintenance":
+		return Trouble{
+			"点検中です",
+			"係員がこの機械を点検しています。",
+			"お急ぎのときは係員にお声がけください。窓口で手続きができます。",
 		}, true
 	}
 	return Trouble{}, false
