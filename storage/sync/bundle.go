@@ -5,7 +5,6 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
@@ -20,20 +19,23 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
+	"madoguchi/storage/devicekey"
 	"madoguchi/storage/record"
 	"madoguchi/storage/seal"
 	"madoguchi/storage/wire"
 )
 
-// Names of the files in a bundle.
+// Names of the files in a bundle, and of two that HQ has.
 const (
 	FileConfig    = "kiosk.toml"
 	FileCA        = "ca.crt.pem"
-	FileCert      = "kiosk.crt.pem"
-	FileKey       = "kiosk.key.pem"
-	FileDeviceKey = "device.key.pem"
-	FileSealKeys  = "keys.toml"
-	FileReceipts  = "receipt.toml"
+	FileCert      = "kiosk.crt.pem"  // the kiosk's certificate and its issuer's
+	FileKey       = "kiosk.key.pem"  // its key; in a file or in the TPM
+	FileDeviceKey = "device.key.pem" // the signing key; in a file or in the TPM
+	FileRoot      = "root.pub.pem"   // HQ's offline root
+	FileKeys      = "keys.json"      // HQ's keys, signed by the root
+	FileSealKeys  = "keys.toml"      // HQ only: the sealing keys of keys.json, for the receiver
+	FileReceipts  = "receipt.toml"   // HQ only: the receipt keys of keys.json, for the opener
 )
 
 // Bundle is what a kiosk got from HQ at enrolment: who it is, where HQ is, and the keys of both.
@@ -43,7 +45,10 @@ type Bundle struct {
 	TLS      *tls.Config // the kiosk's certificate, HQ's CA, TLS 1.3
 	Keys     *seal.PublicKeys
 	Receipts wire.ReceiptKeys
-	Signer   crypto.Signer // the device key, ECDSA P-256; signs envelope headers and nothing else
+	Signer   crypto.Signer // the device key, ECDSA P-256; signs envelope headers, checkpoints and enrolment proofs
+	Root     *seal.Root
+	List     []byte         // the signed key list of the enrolment; OpenKeys takes newer ones
+	TPM      *devicekey.TPM // nil when no key is in one
 }
 
 // BundleConfig is kiosk.toml.
@@ -51,6 +56,7 @@ type BundleConfig struct {
 	Version int    `toml:"version"`
 	Device  string `toml:"device"`
 	URL     string `toml:"url"`
+	TPM     string `toml:"tpm,omitempty"` // e.g. /dev/tpmrm0; needed when a key is in one
 }
 
 // ReceiptFile is receipt.toml: HQ's public receipt keys.
@@ -73,35 +79,104 @@ func LoadBundle(dir string) (*Bundle, error) {
 // LoadBundleWith is LoadBundle with the two private keys (FileKey, FileDeviceKey) from elsewhere. What private gives
 // is wiped.
 func LoadBundleWith(dir string, private func(file string) ([]byte, error)) (*Bundle, error) {
-	var cfg BundleConfig
-	if err := readTOML(filepath.Join(dir, FileConfig), &cfg); err != nil {
-		return nil, err
-	}
-	if cfg.Version != 1 || !record.ValidDevice(cfg.Device) || !strings.HasPrefix(cfg.URL, "https://") {
-		return nil, fmt.Errorf("sync: %s: version 1, a device name and an https URL are needed", FileConfig)
-	}
-	b := &Bundle{Device: cfg.Device, URL: cfg.URL}
-	raw, err := os.ReadFile(filepath.Join(dir, FileSealKeys))
+	cfg, err := ReadBundleConfig(dir)
 	if err != nil {
 		return nil, err
 	}
-	if b.Keys, err = seal.ParsePublicKeys(raw); err != nil {
+	b := &Bundle{Device: cfg.Device, URL: cfg.URL}
+	if err := b.loadKeys(dir); err != nil {
 		return nil, err
 	}
-	if b.Receipts, err = LoadReceiptKeys(filepath.Join(dir, FileReceipts)); err != nil {
+	if err := b.loadPrivate(dir, cfg, private); err != nil {
+		if b.TPM != nil {
+			b.TPM.Close()
+		}
 		return nil, err
 	}
-	if raw, err = private(FileDeviceKey); err != nil {
-		return nil, err
+	return b, nil
+}
+
+// ReadBundleConfig reads kiosk.toml.
+func ReadBundleConfig(dir string) (BundleConfig, error) {
+	var cfg BundleConfig
+	if err := readTOML(filepath.Join(dir, FileConfig), &cfg); err != nil {
+		return BundleConfig{}, err
 	}
-	if b.Signer, err = parseDeviceKey(raw); err != nil {
-		return nil, err
+	if cfg.Version != 1 || !record.ValidDevice(cfg.Device) || !strings.HasPrefix(cfg.URL, "https://") {
+		return BundleConfig{}, fmt.Errorf("sync: %s: version 1, a device name and an https URL are needed", FileConfig)
+	}
+	return cfg, nil
+}
+
+// loadKeys reads the root and the list that it signed.
+func (b *Bundle) loadKeys(dir string) error {
+	raw, err := os.ReadFile(filepath.Join(dir, FileRoot))
+	if err != nil {
+		return err
+	}
+	if b.Root, err = seal.ParseRoot(raw); err != nil {
+		return fmt.Errorf("sync: %s: %w", FileRoot, err)
+	}
+	if b.List, err = os.ReadFile(filepath.Join(dir, FileKeys)); err != nil {
+		return err
+	}
+	list, err := seal.VerifyList(b.List, b.Root)
+	if err != nil {
+		return fmt.Errorf("sync: %s: %w", FileKeys, err)
+	}
+	b.Receipts = ReceiptKeysOf(list.Receipts)
+	b.Keys, err = seal.NewPublicKeys(list.Keys)
+	return err
+}
+
+// loadPrivate reads the two keys and the certificate.
+func (b *Bundle) loadPrivate(dir string, cfg BundleConfig, private func(file string) ([]byte, error)) error {
+	open := func() (t *devicekey.TPM, err error) {
+		if b.TPM == nil {
+			if cfg.TPM == "" {
+				return nil, devicekey.ErrNoTPM
+			}
+			b.TPM, err = devicekey.OpenTPM(cfg.TPM, 0)
+		}
+		return b.TPM, err
+	}
+	raw, err := private(FileDeviceKey)
+	if err != nil {
+		return err
+	}
+	if b.Signer, err = devicekey.Parse(raw, open); err != nil {
+		return fmt.Errorf("sync: the device key: %w", err)
 	}
 	if raw, err = private(FileKey); err != nil {
+		return err
+	}
+	key, err := devicekey.Parse(raw, open)
+	if err != nil {
+		return fmt.Errorf("sync: the certificate's key: %w", err)
+	}
+	b.TLS, err = loadTLS(dir, cfg.Device, key)
+	return err
+}
+
+// OpenKeys opens the store of key lists at path (a file in the state directory) with the bundle's list as the first.
+// From then on Keys are the store's, which change when it takes a newer list; the caller renews Receipts from
+// ReceiptKeysOf(store.Receipts()) after each change.
+func (b *Bundle) OpenKeys(path string) (*seal.Store, error) {
+	s, err := seal.OpenStore(path, b.Root, b.List)
+	if err != nil {
 		return nil, err
 	}
-	b.TLS, err = loadTLS(dir, cfg.Device, raw)
-	return b, err
+	b.Keys, b.Receipts = s.Public(), ReceiptKeysOf(s.Receipts())
+	return s, nil
+}
+
+// ReceiptKeysOf puts the receipt keys of a list into the form that verifies receipts.
+func ReceiptKeysOf(keys []seal.ReceiptKey) wire.ReceiptKeys {
+	out := wire.ReceiptKeys{}
+	for _, k := range keys {
+		out[k.ID] = k.Public
+	}
+	return out
 }
 
 // Client makes the HTTP client for HQ: mutual TLS, one connection.
@@ -132,8 +207,7 @@ func LoadReceiptKeys(path string) (wire.ReceiptKeys, error) {
 	return keys, nil
 }
 
-func loadTLS(dir, device string, key []byte) (*tls.Config, error) {
-	defer clear(key)
+func loadTLS(dir, device string, key crypto.Signer) (*tls.Config, error) {
 	ca, err := os.ReadFile(filepath.Join(dir, FileCA))
 	if err != nil {
 		return nil, err
@@ -146,31 +220,43 @@ func loadTLS(dir, device string, key []byte) (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	cert, err := tls.X509KeyPair(chain, key)
+	cert, err := Certificate(chain, key, device)
 	if err != nil {
-		return nil, fmt.Errorf("sync: the kiosk's certificate: %w", err)
-	}
-	if cert.Leaf.Subject.CommonName != device {
-		return nil, fmt.Errorf("sync: the certificate is for %q, not for %q", cert.Leaf.Subject.CommonName, device)
+		return nil, err
 	}
 	return &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: pool, Certificates: []tls.Certificate{cert}}, nil
 }
 
-func parseDeviceKey(raw []byte) (crypto.Signer, error) {
-	defer clear(raw)
-	block, _ := pem.Decode(raw)
-	if block == nil {
-		return nil, errors.New("sync: the device key is not PEM")
+// maxChain bounds the certificates of a chain.
+const maxChain = 4
+
+// Certificate joins a PEM chain, leaf first, with its key, and checks that the leaf is of this key and this device.
+func Certificate(chain []byte, key crypto.Signer, device string) (tls.Certificate, error) {
+	out := tls.Certificate{PrivateKey: key}
+	for len(bytes.TrimSpace(chain)) > 0 {
+		block, rest := pem.Decode(chain)
+		if block == nil || block.Type != "CERTIFICATE" || len(out.Certificate) == maxChain {
+			return tls.Certificate{}, errors.New("sync: the kiosk's certificate is malformed")
+		}
+		out.Certificate = append(out.Certificate, block.Bytes)
+		chain = rest
 	}
-	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if len(out.Certificate) == 0 {
+		return tls.Certificate{}, errors.New("sync: the kiosk has no certificate")
+	}
+	leaf, err := x509.ParseCertificate(out.Certificate[0])
 	if err != nil {
-		return nil, errors.New("sync: the device key is not PKCS #8")
+		return tls.Certificate{}, errors.New("sync: the kiosk's certificate is malformed")
 	}
-	ec, ok := key.(*ecdsa.PrivateKey)
-	if !ok || ec.Curve != elliptic.P256() {
-		return nil, errors.New("sync: the device key is not ECDSA P-256")
+	pub, ok := leaf.PublicKey.(*ecdsa.PublicKey)
+	if !ok || !pub.Equal(key.Public()) {
+		return tls.Certificate{}, errors.New("sync: the kiosk's certificate is not of its key")
 	}
-	return ec, nil
+	if leaf.Subject.CommonName != device {
+		return tls.Certificate{}, fmt.Errorf("sync: the certificate is for %q, not for %q", leaf.Subject.CommonName, device)
+	}
+	out.Leaf = leaf
+	return out, nil
 }
 
 func readTOML(path string, into any) error {

@@ -20,37 +20,58 @@ import (
 // serverName is the common name of the receiver's certificate, which kiosks do not look at: they check the address.
 const serverName = "madoguchi-hq-receiver"
 
-// authority is the private CA.
+// authority signs certificates: the private CA, or the issuer below it.
 type authority struct {
 	cert *x509.Certificate
 	key  crypto.Signer
 }
 
+// loadOrMakeCA gives the private CA. It signs the receiver's certificate and the issuer's, and belongs offline.
 func loadOrMakeCA(dir string, now time.Time) (*authority, error) {
-	key, err := loadOrMakeKey(filepath.Join(dir, "ca.key.pem"), func() (any, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) })
+	ca, err := loadOrMakeAuthority(filepath.Join(dir, "ca.crt.pem"), filepath.Join(dir, "ca.key.pem"), &x509.Certificate{
+		Subject:  pkix.Name{CommonName: "Madoguchi private CA (development)"},
+		NotAfter: now.Add(caLife), MaxPathLen: 1,
+	}, nil, now)
+	if err == nil && ca.cert.MaxPathLen != 1 {
+		err = fmt.Errorf("setup: %s was made by an earlier version and can have no issuer below it; begin anew in an empty directory", dir)
+	}
+	return ca, err
+}
+
+// loadOrMakeIssuer gives the issuer of the kiosks' certificates, which the receiver holds: a receiver that is broken
+// into can make kiosks, which HQ's list of devices does not know, and no servers.
+func loadOrMakeIssuer(dir string, ca *authority, now time.Time) (*authority, error) {
+	return loadOrMakeAuthority(filepath.Join(dir, FileIssuer), filepath.Join(dir, FileIssuerKey), &x509.Certificate{
+		Subject:  pkix.Name{CommonName: "Madoguchi kiosk issuer (development)"},
+		NotAfter: now.Add(issuerLife), MaxPathLenZero: true, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}, ca, now)
+}
+
+func loadOrMakeAuthority(certPath, keyPath string, t *x509.Certificate, parent *authority, now time.Time) (*authority, error) {
+	key, err := loadOrMakeKey(keyPath, func() (any, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) })
 	if err != nil {
 		return nil, err
 	}
 	signer, ok := key.(crypto.Signer)
 	if !ok {
-		return nil, errors.New("setup: the CA's key cannot sign")
+		return nil, fmt.Errorf("setup: %s cannot sign", filepath.Base(keyPath))
 	}
-	path := filepath.Join(dir, "ca.crt.pem")
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-		t := &x509.Certificate{
-			SerialNumber: serial(), Subject: pkix.Name{CommonName: "Madoguchi private CA (development)"},
-			NotBefore: now.Add(-time.Hour), NotAfter: now.Add(caLife), BasicConstraintsValid: true, IsCA: true, MaxPathLenZero: true,
-			KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+	if _, err := os.Stat(certPath); errors.Is(err, os.ErrNotExist) {
+		t.SerialNumber, t.NotBefore = serial(), now.Add(-time.Hour)
+		t.BasicConstraintsValid, t.IsCA, t.KeyUsage = true, true, x509.KeyUsageCertSign|x509.KeyUsageCRLSign
+		over := &authority{cert: t, key: signer} // self-signed
+		if parent != nil {
+			over = parent
 		}
-		der, err := x509.CreateCertificate(rand.Reader, t, t, signer.Public(), signer)
+		der, err := x509.CreateCertificate(rand.Reader, t, over.cert, signer.Public(), over.key)
 		if err != nil {
 			return nil, err
 		}
-		if err := writeNew(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})); err != nil {
+		if err := writeNew(certPath, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})); err != nil {
 			return nil, err
 		}
 	}
-	cert, err := readCert(path)
+	cert, err := readCert(certPath)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +88,8 @@ func (a *authority) copyTo(paths ...string) error {
 	return nil
 }
 
-// issue makes a key and a certificate for name, unless both are there.
+// issue makes a key and a certificate for name, unless both are there. The file holds the authority's certificate too:
+// a kiosk's, because HQ knows the CA only; the receiver's, so that a kiosk can find the CA that an operator pinned.
 func (a *authority) issue(certPath, keyPath, name string, server bool, now time.Time) error {
 	key, err := loadOrMakeKey(keyPath, func() (any, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) })
 	if err != nil {
@@ -93,7 +115,8 @@ func (a *authority) issue(certPath, keyPath, name string, server bool, now time.
 	if err != nil {
 		return err
 	}
-	return writeNew(certPath, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	chain := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	return writeNew(certPath, append(chain, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw})...))
 }
 
 // serial is 16 random bytes, positive.

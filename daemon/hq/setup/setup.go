@@ -1,17 +1,15 @@
-// Package setup makes a first installation of HQ for development and demonstration: a private CA, the certificates
-// of the receiver and of one kiosk, the receipt key, and HQ's opening keys. It never overwrites a file and may be run
-// again to finish or to add a kiosk. Production replaces the CA and keeps the opening keys in a PKCS #11 token
-// (duty 10); the directory's form stays. Only daemon/hqd and tests may import it.
+// Package setup makes a first installation of HQ for development and demonstration: a private CA, the issuer of the
+// kiosks' certificates, the certificates of the receiver and of one kiosk, the receipt key, HQ's opening keys, and the
+// root that signs the list of HQ's keys. It never overwrites a file and may be run again to finish or to add a kiosk.
+// Production replaces the CA, keeps the root's directory on a machine without a network, and keeps the opening keys in
+// a PKCS #11 token (duty 10); the directory's form stays. It also has what the operator does with key lists afterwards:
+// draft, rotate, sign, publish. Only daemon/hqd and tests may import it.
 package setup
 
 import (
 	"crypto/ecdsa"
-	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -21,9 +19,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"madoguchi/daemon/hq/device"
-	"madoguchi/daemon/hq/opener"
 	"madoguchi/storage/record"
-	"madoguchi/storage/seal"
 	"madoguchi/storage/sync"
 )
 
@@ -38,9 +34,10 @@ type Options struct {
 
 // Life of what Init makes.
 const (
-	caLife   = 10 * 365 * 24 * time.Hour
-	certLife = 398 * 24 * time.Hour
-	sealLife = 2 * 365 * 24 * time.Hour
+	caLife     = 10 * 365 * 24 * time.Hour
+	issuerLife = 5 * 365 * 24 * time.Hour
+	certLife   = 398 * 24 * time.Hour
+	sealLife   = 2 * 365 * 24 * time.Hour
 )
 
 // Layout gives the paths below HQ's directory.
@@ -49,11 +46,20 @@ type Layout string
 // CA is the private CA's directory; it belongs offline.
 func (l Layout) CA() string { return filepath.Join(string(l), "ca") }
 
+// Root is the directory of the root that signs key lists; it belongs offline, and never on the receiver's machine.
+func (l Layout) Root() string { return filepath.Join(string(l), "root") }
+
 // Receiver is all that the receiver needs, and no opening key.
 func (l Layout) Receiver() string { return filepath.Join(string(l), "receiver") }
 
 // Devices is the receiver's list of kiosks, which the opener reads too.
 func (l Layout) Devices() string { return filepath.Join(l.Receiver(), "devices") }
+
+// Codes holds the one-time codes of enrolment, hashed.
+func (l Layout) Codes() string { return filepath.Join(l.Receiver(), "codes") }
+
+// Keys is the signed key list that the receiver hands out.
+func (l Layout) Keys() string { return filepath.Join(l.Receiver(), sync.FileKeys) }
 
 // Opener holds the opening keys and the view log.
 func (l Layout) Opener() string { return filepath.Join(string(l), "opener") }
@@ -64,8 +70,12 @@ func (l Layout) Records() string { return filepath.Join(string(l), "store", "rec
 // Views is the view log of the opener.
 func (l Layout) Views() string { return filepath.Join(l.Opener(), "views.sqlite") }
 
-// FileReceiptKey is the receiver's private receipt key.
-const FileReceiptKey = "receipt.key.pem"
+// Files of the receiver's directory.
+const (
+	FileReceiptKey = "receipt.key.pem" // the private receipt key
+	FileIssuer     = "issuer.crt.pem"  // issues the kiosks' certificates
+	FileIssuerKey  = "issuer.key.pem"
+)
 
 // Init makes what is missing.
 func Init(o Options) error {
@@ -76,7 +86,7 @@ func Init(o Options) error {
 		o.Bundle = filepath.Join(o.Dir, "kiosk")
 	}
 	l := Layout(o.Dir)
-	for _, d := range []string{o.Dir, l.CA(), l.Receiver(), l.Devices(), l.Opener(), filepath.Dir(l.Records()), o.Bundle} {
+	for _, d := range []string{o.Dir, l.CA(), l.Root(), l.Receiver(), l.Devices(), l.Codes(), l.Opener(), filepath.Dir(l.Records()), o.Bundle} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
 			return err
 		}
@@ -91,11 +101,14 @@ func Init(o Options) error {
 	if err := ca.copyTo(filepath.Join(l.Receiver(), sync.FileCA), filepath.Join(o.Bundle, sync.FileCA)); err != nil {
 		return err
 	}
+	issuer, err := loadOrMakeIssuer(l.Receiver(), ca, o.Now)
+	if err != nil {
+		return err
+	}
 	return errors.Join(
 		ca.issue(filepath.Join(l.Receiver(), "server.crt.pem"), filepath.Join(l.Receiver(), "server.key.pem"), serverName, true, o.Now),
-		ca.issue(filepath.Join(o.Bundle, sync.FileCert), filepath.Join(o.Bundle, sync.FileKey), o.Kiosk, false, o.Now),
-		receiptKey(l, o.Bundle),
-		openingKeys(l, o),
+		issuer.issue(filepath.Join(o.Bundle, sync.FileCert), filepath.Join(o.Bundle, sync.FileKey), o.Kiosk, false, o.Now),
+		keyList(l, o),
 		deviceKey(l, o),
 		config(o),
 	)
@@ -123,65 +136,6 @@ func config(o Options) error {
 		return err
 	}
 	return writeNew(filepath.Join(o.Bundle, sync.FileConfig), raw)
-}
-
-// receiptKey makes HQ's Ed25519 key and gives its public half to receiver, opener and kiosk.
-func receiptKey(l Layout, bundle string) error {
-	key, err := loadOrMakeKey(filepath.Join(l.Receiver(), FileReceiptKey), func() (any, error) {
-		_, k, err := ed25519.GenerateKey(rand.Reader)
-		return k, err
-	})
-	if err != nil {
-		return err
-	}
-	k, ok := key.(ed25519.PrivateKey)
-	if !ok {
-		return errors.New("setup: the receipt key is not Ed25519")
-	}
-	pub, ok := k.Public().(ed25519.PublicKey)
-	if !ok {
-		return errors.New("setup: the receipt key is not Ed25519")
-	}
-	raw, err := toml.Marshal(sync.ReceiptFile{Version: 1, Key: []sync.ReceiptFileKey{{ID: ReceiptKeyID(pub), Public: base64.StdEncoding.EncodeToString(pub)}}})
-	if err != nil {
-		return err
-	}
-	return writeAll(sync.FileReceipts, raw, l.Receiver(), l.Opener(), bundle)
-}
-
-// ReceiptKeyID names a receipt key by its public bytes.
-func ReceiptKeyID(pub ed25519.PublicKey) string {
-	sum := sha256.Sum256(pub)
-	return "receipt-" + hex.EncodeToString(sum[:5])
-}
-
-// openingKeys makes one key pair per part: private ones for the opener only, public ones for receiver and kiosk.
-func openingKeys(l Layout, o Options) error {
-	var keys []seal.Key
-	for _, p := range record.Parts() {
-		path := filepath.Join(l.Opener(), opener.FileOf(p))
-		pub, err := opener.PublicOf(path)
-		if errors.Is(err, os.ErrNotExist) {
-			var file []byte
-			if file, pub, err = opener.Generate(p, o.Now.Add(sealLife).Truncate(time.Second)); err == nil {
-				err = writeNew(path, file)
-				clear(file)
-			}
-		}
-		if err != nil {
-			return err
-		}
-		keys = append(keys, pub)
-	}
-	set, err := seal.NewPublicKeys(keys)
-	if err != nil {
-		return err
-	}
-	raw, err := set.Marshal()
-	if err != nil {
-		return err
-	}
-	return writeAll(sync.FileSealKeys, raw, l.Receiver(), o.Bundle)
 }
 
 // deviceKey makes the kiosk's signing key and registers it.

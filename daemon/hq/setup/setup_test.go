@@ -60,14 +60,14 @@ func TestInitIsIdempotentAndFinishes(t *testing.T) {
 	dir := t.TempDir()
 	initialise(t, options(dir))
 	first := tree(t, dir)
-	if len(first) != 22 {
+	if len(first) != 29 {
 		t.Fatalf("%d files", len(first))
 	}
 	initialise(t, options(dir))
 	if diff := cmp.Diff(first, tree(t, dir)); diff != "" {
 		t.Fatal("the second run changed something: ", diff)
 	}
-	for _, name := range []string{"receiver/keys.toml", "kiosk/receipt.toml", "receiver/devices/kiosk-1.toml", "kiosk/ca.crt.pem"} {
+	for _, name := range []string{"receiver/keys.toml", "receiver/keys.json", "kiosk/keys.json", "opener/receipt.toml", "receiver/devices/kiosk-1.toml", "kiosk/ca.crt.pem"} {
 		if err := os.Remove(filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}
@@ -84,6 +84,9 @@ func TestRolesAreApart(t *testing.T) {
 	for name, content := range tree(t, dir) {
 		if strings.Contains(content, "private = '") && !strings.HasPrefix(name, "/opener/") {
 			t.Errorf("%s holds an opening key", name)
+		}
+		if strings.Contains(content, "PRIVATE") && strings.Contains(name, "root") && !strings.HasPrefix(name, "/root/") {
+			t.Errorf("%s holds the root's private key", name)
 		}
 		if strings.HasPrefix(name, "/kiosk/") && name != "/kiosk/kiosk.key.pem" && name != "/kiosk/device.key.pem" && strings.Contains(content, "PRIVATE") {
 			t.Errorf("%s holds a private key of HQ", name)
@@ -140,8 +143,8 @@ func TestBundleMustFitTogether(t *testing.T) {
 		"unknown-field": {sync.FileConfig, "version", "x = 1\nversion"},
 		"no-ca":         {sync.FileCA, "CERTIFICATE", "NOTHING"},
 		"device-key":    {sync.FileDeviceKey, "PRIVATE", "PUBLIC?"},
-		"receipt-key":   {sync.FileReceipts, "public = '", "public = 'AAAA"},
-		"no-version":    {sync.FileReceipts, "version = 1", ""},
+		"other-root":    {sync.FileRoot, "PUBLIC KEY", "CERTIFICATE"},
+		"forged-keys":   {sync.FileKeys, `"version":1`, `"version":2`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(kiosk, edit[0])
@@ -180,7 +183,7 @@ func TestOpenSSL(t *testing.T) {
 	dir := t.TempDir()
 	initialise(t, options(dir))
 	verify := func(purpose, cert string) error {
-		return exec.Command("openssl", "verify", "-x509_strict", "-attime", "1795132923", "-CAfile", filepath.Join(dir, "ca/ca.crt.pem"), "-purpose", purpose, filepath.Join(dir, cert)).Run()
+		return exec.Command("openssl", "verify", "-x509_strict", "-attime", "1795132923", "-CAfile", filepath.Join(dir, "ca/ca.crt.pem"), "-untrusted", filepath.Join(dir, "receiver/issuer.crt.pem"), "-purpose", purpose, filepath.Join(dir, cert)).Run()
 	}
 	if err := verify("sslserver", "receiver/server.crt.pem"); err != nil {
 		t.Error("server: ", err)
