@@ -1,7 +1,6 @@
 package queue_test
 
 import (
-	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -137,6 +136,6 @@ func BenchmarkReadyWithBacklog(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Milliseconds())/float64(b.N), "ms")
 	if s := k.Stats(); s.Waiting != n || s.Quarantined != "" {
-		b.Fatal(fmt.Sprintf("%+v", s))
+		b.Fatalf("%+v", s)
 	}
 }

@@ -73,8 +73,7 @@ func content(t *testing.T, q *queue.Queue) (came map[string][32]byte, shelf map[
 	}
 	for {
 		item, ok, err := q.Peek()
-		var damaged *queue.DamagedError
-		if errors.As(err, &damaged) {
+		if damaged, ok := errors.AsType[*queue.DamagedError](err); ok {
 			shelf[damaged.ID] = queue.CodeDamaged
 			if err := q.ShelveDamaged(damaged); err != nil {
 				t.Fatal(err)

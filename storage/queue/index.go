@@ -271,21 +271,21 @@ func (t *tx) release(n uint64) {
 }
 
 // first is the record that has waited longest; ok is false when none waits.
-func (t *tx) first() (order []byte, e entry, ok bool, err error) {
+func (t *tx) first() (e entry, ok bool, err error) {
 	b := t.Bucket([]byte(bucketOrder))
 	if b == nil {
-		return nil, entry{}, false, errIndex
+		return entry{}, false, errIndex
 	}
 	k, v := b.Cursor().First()
 	if k == nil {
-		return nil, entry{}, false, nil
+		return entry{}, false, nil
 	}
 	value, err := open(k, v)
 	if err != nil {
-		return nil, entry{}, false, err
+		return entry{}, false, err
 	}
 	e, err = decodeEntry(value)
-	return append([]byte(nil), k...), e, err == nil, err
+	return e, err == nil, err
 }
 
 // create makes the buckets and the state of a new index.

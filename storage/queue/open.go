@@ -31,11 +31,12 @@ type Options struct {
 	Room        RoomOptions
 }
 
-// indexReserve is how many bytes of disk the index has before it needs them: 40,000 records' worth.
-const indexReserve = 8 << 20
+// indexReserve is how many bytes the index has before it needs them: 15,000 records' worth. They are written, not only
+// reserved, because the first write into blocks that were only reserved makes the file system write its journal too.
+const indexReserve = 4 << 20
 
 // compactFrom is the size from which an index that is mostly free pages is written anew.
-const compactFrom = 1 << 20
+const compactFrom = 2 * indexReserve
 
 // Open opens or makes the outbox in a directory. An index that cannot be trusted is not deleted but set aside, and a
 // new one is made from the segments: a kiosk must be able to go on. Stats().Quarantined then says where it is, and that
@@ -155,7 +156,7 @@ func hold(path string, wait time.Duration) (*os.File, error) {
 			}
 			return nil, err
 		}
-		time.Sleep(10 * time.Millisecond)
+		<-time.NewTimer(10 * time.Millisecond).C
 	}
 }
 
@@ -221,7 +222,6 @@ func (q *Queue) openDB() error {
 	})
 	switch {
 	case err == nil:
-		q.reserveIndex()
 		return nil
 	case errors.Is(err, berrors.ErrTimeout):
 		return ErrInUse
@@ -231,11 +231,24 @@ func (q *Queue) openDB() error {
 	return fmt.Errorf("%w: %w", ErrBroken, err)
 }
 
-func (q *Queue) reserveIndex() {
-	if f, err := os.OpenFile(q.path(), os.O_RDWR, 0); err == nil {
-		_ = preallocate(f, indexReserve)
-		_ = f.Close()
+// pad fills a new index up with zeros, durably, as far as the disk allows. It writes what is there once more, because
+// bbolt leaves holes.
+func pad(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
 	}
+	info, err := f.Stat()
+	if err == nil && info.Size() < indexReserve {
+		b := make([]byte, indexReserve)
+		if _, err = f.ReadAt(b[:info.Size()], 0); err == nil {
+			_, err = f.WriteAt(b, 0)
+		}
+		if isNoSpace(err) {
+			err = f.Truncate(info.Size()) // it must do without
+		}
+	}
+	return errors.Join(err, f.Sync(), f.Close())
 }
 
 func (q *Queue) closeIndex() {
@@ -422,7 +435,7 @@ func (q *Queue) renew() error {
 		if err != nil {
 			return err
 		}
-		return errors.Join(bolt.Compact(dst, q.db, 1<<20), dst.Sync(), dst.Close())
+		return errors.Join(bolt.Compact(dst, q.db, 1<<20), dst.Sync(), dst.Close(), pad(small))
 	})
 	if err != nil {
 		_ = os.Remove(small)

@@ -225,7 +225,7 @@ func (q *Queue) Peek() (item Item, ok bool, err error) {
 	var e entry
 	for range 2 { // an index that turns out to be damaged is made anew, once
 		err = q.view(func(t *tx) error {
-			_, e, ok, err = t.first()
+			e, ok, err = t.first()
 			return err
 		})
 		if err == nil {
@@ -364,7 +364,7 @@ func (q *Queue) publish() {
 	if s.Waiting > 0 {
 		err := guard(func() error {
 			return q.db.View(func(b *bolt.Tx) error {
-				_, e, ok, err := (&tx{Tx: b}).first()
+				e, ok, err := (&tx{Tx: b}).first()
 				if ok {
 					s.Oldest = e.queued()
 				}

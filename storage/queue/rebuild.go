@@ -233,7 +233,7 @@ func (r *rebuilding) write() (state, map[uint64]extent, error) {
 			st, extents = t.st, t.extents
 			return err
 		})
-		return errors.Join(err, db.Close())
+		return errors.Join(err, db.Close(), pad(path))
 	})
 	if err == nil {
 		err = errors.Join(os.Rename(path, r.q.path()), syncDir(r.q.dir))

@@ -63,22 +63,18 @@ func (q *Queue) Requeue(path string, judge func(*wire.Envelope) error) (Salvaged
 		seen[e.Digest] = true
 		out.Found++
 		out.MaxSeq = max(out.MaxSeq, e.Header.Seq)
-		if judge != nil && judge(e) != nil {
-			out.Refused++
-			return nil
-		}
 		known, err := q.knows(e.Header.ID, e.Digest)
-		if errors.Is(err, ErrDuplicate) {
+		switch {
+		case errors.Is(err, ErrDuplicate), err == nil && judge != nil && judge(e) != nil:
 			out.Refused++
-			return nil
-		}
-		if known || err != nil {
+		case err != nil:
 			return err
+		case !known:
+			if err := q.storeParsed(e); err != nil {
+				return err
+			}
+			out.Added++
 		}
-		if err := q.storeParsed(e); err != nil {
-			return err
-		}
-		out.Added++
 		return nil
 	})
 	out.Spoiled = spoiled

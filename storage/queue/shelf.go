@@ -79,8 +79,7 @@ func (q *Queue) Shelve(id, code string) error {
 		return err
 	}
 	body, err := q.body(e)
-	var damaged *DamagedError
-	if errors.As(err, &damaged) {
+	if damaged, ok := errors.AsType[*DamagedError](err); ok {
 		return q.shelve(e, segment.Damaged, damaged.raw, code)
 	}
 	if err != nil {
