@@ -178,7 +178,6 @@ func (r *Receiver) body(w http.ResponseWriter, req *http.Request, buf []byte) ([
 	l := r.opt.Limits
 	line := http.NewResponseController(w)
 	_ = line.SetReadDeadline(time.Now().Add(l.BodyGrace + time.Duration(int64(len(buf))*int64(time.Second)/l.BodyRate)))
-	defer func() { _ = line.SetReadDeadline(time.Time{}) }()
 	n, err := io.ReadFull(req.Body, buf)
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		err = nil // shorter than it may be; whether it is whole its digest says
@@ -189,11 +188,12 @@ func (r *Receiver) body(w http.ResponseWriter, req *http.Request, buf []byte) ([
 		}
 	}
 	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded):
+	case errors.Is(err, os.ErrDeadlineExceeded): // the deadline stays: the rest is not waited for
 		return nil, &refusal{http.StatusRequestTimeout, codeSlow, 0}
 	case err != nil || req.Header.Get("Content-Digest") != sync.ContentDigest(buf[:n]):
 		return nil, &refusal{http.StatusBadRequest, codeDigest, 0}
 	}
+	_ = line.SetReadDeadline(time.Time{})
 	return buf[:n], nil
 }
 

@@ -29,6 +29,7 @@ type kit struct {
 	keys    *storagetest.Keys
 	devices string
 	store   store.Writer
+	options ingest.Options
 	pub     wire.ReceiptKeys
 }
 
@@ -58,13 +59,12 @@ func newKit(t *testing.T, profile ingest.Profile, public *seal.PublicKeys) *kit 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = w.Close() })
-	return &kit{
-		keys: keys, devices: dir, store: w, pub: wire.ReceiptKeys{"receipt-1": pub},
-		handler: ingest.New(ingest.Options{
-			Store: w, Devices: device.Dir(dir), Keys: public, Receipt: priv, ReceiptKey: "receipt-1", Profile: profile,
-			Now: storagetest.At, Log: slog.New(slog.DiscardHandler),
-		}),
-	}
+	k := &kit{keys: keys, devices: dir, store: w, pub: wire.ReceiptKeys{"receipt-1": pub}, options: ingest.Options{
+		Store: w, Devices: device.Dir(dir), Keys: public, Receipt: priv, ReceiptKey: "receipt-1", Profile: profile,
+		Now: storagetest.At, Log: slog.New(slog.DiscardHandler),
+	}}
+	k.handler = ingest.New(k.options)
+	return k
 }
 
 // request is a PUT as it comes from the TLS layer for a kiosk of that name.
@@ -116,8 +116,12 @@ func TestAnswers(t *testing.T) {
 		{"reading-is-not-offered", request(http.MethodGet, id, storagetest.Device, nil), 405, "Method Not Allowed"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if code, body := k.do(c.req); code != c.want || body != c.body {
+			code, body := k.do(c.req)
+			if code != c.want || body != c.body {
 				t.Fatalf("got %d %s, want %d %s", code, body, c.want, c.body)
+			}
+			if code != http.StatusMethodNotAllowed {
+				documented(t, code, body)
 			}
 		})
 	}
@@ -173,9 +177,11 @@ func TestProfilesAndKeys(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if code, body := k.do(request(http.MethodPut, r.ID, r.Device, env.Bytes)); code != c.want || c.body != "" && body != c.body {
+			code, body := k.do(request(http.MethodPut, r.ID, r.Device, env.Bytes))
+			if code != c.want || c.body != "" && body != c.body {
 				t.Fatalf("got %d %s", code, body)
 			}
+			documented(t, code, body)
 		})
 	}
 }
