@@ -105,7 +105,7 @@ func benchQueued() (n, size int) {
 func BenchmarkDurableEnqueueAfterBacklog(b *testing.B) {
 	n, size := benchQueued()
 	k, fresh := newKit(b, benchOptions()), newKit(b, benchOptions())
-	all := queue.Fill(b, k.Queue, k.keys, n, size)
+	all := queue.Fill(b, k.Queue, n, size)
 	k.seq, fresh.seq = uint64(n), uint64(n)
 	queue.Drain(b, k.Queue, all[:n/10*9])
 	k.enqueue(b)
@@ -127,7 +127,7 @@ func BenchmarkDurableEnqueueAfterBacklog(b *testing.B) {
 func BenchmarkReadyWithBacklog(b *testing.B) {
 	n, size := benchQueued()
 	k := newKit(b, benchOptions())
-	queue.Fill(b, k.Queue, k.keys, n, size)
+	queue.Fill(b, k.Queue, n, size)
 	for b.Loop() {
 		k.reopen(b, benchOptions())
 		if _, ok, err := k.Peek(); !ok || err != nil {

@@ -7,17 +7,24 @@ import (
 	"madoguchi/storage/wire"
 )
 
-// Fill queues many small records a thousand at a time.
-func Fill(tb testing.TB, q *Queue, keys *storagetest.Keys, n, size int) []*wire.Envelope {
+// Sicken makes the queue believe that a commit failed with err.
+func Sicken(q *Queue, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.sick = err
+}
+
+// Fill queues many records, which are no real envelopes, a thousand at a time.
+func Fill(tb testing.TB, q *Queue, n, size int) []*wire.Envelope {
 	tb.Helper()
 	var all []*wire.Envelope
 	for len(all) < n {
 		var list []incoming
 		for range min(1000, n-len(all)) {
-			e, err := keys.Envelope(storagetest.NewID(), uint64(len(all)+1), size)
-			if err != nil {
-				tb.Fatal(err)
-			}
+			e := &wire.Envelope{Bytes: make([]byte, size)}
+			e.Header.ID, e.Header.Seq, e.Header.Device = storagetest.NewID(), uint64(len(all)+1), storagetest.Device
+			copy(e.Bytes, e.Header.ID)
+			e.Digest = sum(e.Bytes)
 			all = append(all, e)
 			list = append(list, incoming{
 				id: e.Header.ID, seq: e.Header.Seq, queued: q.opt.Now(), digest: e.Digest, body: e.Bytes, device: e.Header.Device,

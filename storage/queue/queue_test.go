@@ -281,7 +281,7 @@ func TestFullFileAndAgain(t *testing.T) {
 // The index of a queue that was long and is short again is written anew at Open.
 func TestCompaction(t *testing.T) {
 	k := newKit(t, options())
-	all := queue.Fill(t, k.Queue, k.keys, 40000, 200)
+	all := queue.Fill(t, k.Queue, 40000, 200)
 	queue.Drain(t, k.Queue, all[:39999])
 	path := filepath.Join(k.path, "index.db")
 	before := size(t, path)
