@@ -28,6 +28,7 @@ func TestPackages(t *testing.T) {
 	// What the root test needs in another version, before the others: it takes longest.
 	t.Run("same-bits-elsewhere", func(t *testing.T) { testSameBits(t, f, dist, names) })
 	t.Run("contents", func(t *testing.T) { testContents(t, dist, names) })
+	t.Run("manual", func(t *testing.T) { testManual(t, dist) })
 	t.Run("lintian", func(t *testing.T) { testLintian(t, dist, names) })
 	t.Run("baseline", func(t *testing.T) { testBaseline(t, dist) })
 	t.Run("old-processor", func(t *testing.T) { testOldProcessor(t, dist) })
@@ -88,11 +89,44 @@ func testLintian(t *testing.T, dist string, names []string) {
 		if err != nil || regexp.MustCompile(`(?m)^[EW]: `).Match(out) {
 			t.Errorf("lintian of madoguchi-%s: %v\n%s", n, err, out)
 		}
-		if o, err := os.ReadFile(filepath.Join("deb", n, "lintian-overrides")); err == nil {
-			for _, part := range regexp.MustCompile(`(?m)^madoguchi-`).Split(string(o), -1)[:1] {
-				if !strings.HasPrefix(part, "# ") {
-					t.Errorf("deb/%s/lintian-overrides: an override without its reason", n)
-				}
+		overrides, err := os.ReadFile(filepath.Join("deb", n, "lintian-overrides"))
+		if err != nil {
+			continue // it has none
+		}
+		reason := false
+		for line := range strings.Lines(string(overrides)) {
+			if !strings.HasPrefix(line, "#") && !reason {
+				t.Errorf("deb/%s/lintian-overrides: no reason before %s", n, line)
+			}
+			reason = strings.HasPrefix(line, "# ")
+		}
+	}
+}
+
+// testManual: what a program says of itself stands in its manual page: every command, every flag.
+func testManual(t *testing.T, dist string) {
+	for _, c := range []struct {
+		page string
+		args []string
+		find string
+	}{
+		{"kioskctl.1", []string{"kioskctl"}, `(?m)^  ([a-z]+ [a-z-]+|[a-z-]{2,})\b(?: [A-Z|a-z]| {3,})|(--[a-z-]+)`},
+		{"kioskd.8", []string{"kioskd", "-h"}, `(?m)^  (-[a-z-]+)`},
+		{"hqd.8", []string{"hqd"}, `(?m)^  (hqd [a-z]+)|(-[a-z]+(?:-[a-z]+)*) (?:[A-Z]|https|127|production|identity)`},
+	} {
+		said, _ := exec.CommandContext(t.Context(), filepath.Join(dist, "stage/bin", c.args[0]), c.args[1:]...).CombinedOutput()
+		raw, err := os.ReadFile(filepath.Join("man", c.page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		page := regexp.MustCompile(`\\f[BIRP]|\.[BI]R?I? |"`).ReplaceAllString(strings.ReplaceAll(string(raw), `\-`, "-"), "")
+		found := regexp.MustCompile(c.find).FindAllStringSubmatch(string(said), -1)
+		if len(found) < 5 {
+			t.Fatalf("%s names only %d things: this proves nothing\n%s", c.args[0], len(found), said)
+		}
+		for _, m := range found {
+			if word := m[1] + strings.Join(m[2:], ""); !strings.Contains(page, word) {
+				t.Errorf("man/%s does not say %q", c.page, word)
 			}
 		}
 	}

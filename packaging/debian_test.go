@@ -35,7 +35,11 @@ func newDebian(t *testing.T, dist string) *debian {
 	key := sha256.Sum256(lists)
 	archive := filepath.Join(root(t), ".cache", "deb-root-"+hex.EncodeToString(key[:6])+".tar")
 	if _, err := os.Stat(archive); err != nil {
+		older, _ := filepath.Glob(filepath.Join(filepath.Dir(archive), "deb-root-*"))
 		makeArchive(t, archive, string(lists))
+		for _, o := range older {
+			_ = os.Remove(o)
+		}
 	}
 	d := &debian{root: filepath.Join(t.TempDir(), "root")}
 	if err := os.Mkdir(d.root, 0o755); err != nil { //nolint:gosec // the / of others
