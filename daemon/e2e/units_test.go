@@ -285,13 +285,14 @@ func unitLeavesNothing(t *testing.T, m *machine, p *virtual.Person) {
 
 // unitWatchdog: a daemon that stands still is ended and started again.
 func unitWatchdog(t *testing.T, _ *branch, m *machine, c *customer) {
-	m.dropIn(unitKiosk, "[Service]\nWatchdogSec=2\nTimeoutAbortSec=1\nRestartSec=100ms\n")
+	m.dropIn(unitKiosk, "[Service]\nWatchdogSec=5\nTimeoutAbortSec=1\nRestartSec=100ms\n")
 	c.marks()
 	m.run("systemctl", "restart", unitKiosk)
 	c.comesBack()
 	c.marks()
 	first := m.show(unitKiosk, "MainPID")
 	m.run("kill", "-STOP", first)
+	m.dropIn(unitKiosk, "[Service]\nRestartSec=100ms\n") // for the next start
 	eventually(t, "systemd starts a kiosk that stood still anew", func() bool {
 		pid := m.show(unitKiosk, "MainPID")
 		return pid != first && pid != "0" && m.show(unitKiosk, "ActiveState") == "active"
@@ -319,7 +320,7 @@ func unitOutOfService(t *testing.T, _ *branch, m *machine, c *customer) {
 	browsertest.Wait(t, c.ctx, "document.getElementById('app')?.dataset.screen === 'idle'")
 
 	// Nobody comes: after the retry time the page itself gives the kiosk another try.
-	m.sh("sed -i 's/-retry 10m/-retry 3s/' /etc/systemd/system/" + unitPage + ".service && systemctl daemon-reload && mv /etc/madoguchi/bundle/kiosk.toml /etc/madoguchi/bundle/away && systemctl kill -s KILL " + unitKiosk)
+	m.sh("sed -i 's/-retry 10m/-retry 8s/' /etc/systemd/system/" + unitPage + ".service && systemctl daemon-reload && mv /etc/madoguchi/bundle/kiosk.toml /etc/madoguchi/bundle/away && systemctl kill -s KILL " + unitKiosk)
 	eventually(t, "the page stands again", func() bool { return m.show(unitPage, "ActiveState") == "active" })
 	m.sh("mv /etc/madoguchi/bundle/away /etc/madoguchi/bundle/kiosk.toml && systemctl reset-failed " + unitKiosk)
 	eventually(t, "the kiosk is tried again and stays", func() bool { return m.show(unitKiosk, "ActiveState") == "active" })
