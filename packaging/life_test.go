@@ -301,7 +301,7 @@ func (d *debian) requireRecords(t *testing.T, dir string, want map[string]string
 // requireKiosk starts the daemon as its user with an HQ that cannot be reached: it must find all records.
 func (d *debian) requireKiosk(t *testing.T, models bool) {
 	t.Helper()
-	out, err := d.try("runuser -u madoguchi-kiosk -- timeout --preserve-status 4 kioskd -config " + config)
+	out, err := d.try("install -d -o madoguchi-kiosk -m 700 /run/madoguchi-kiosk && runuser -u madoguchi-kiosk -- timeout --preserve-status 4 kioskd -config " + config)
 	if err != nil || !strings.Contains(out, `"msg":"upload","waiting":`+strconv.Itoa(waiting)+`,"shelved":0`) {
 		t.Errorf("kioskd: %v\n%s", err, out)
 	}
