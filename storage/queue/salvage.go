@@ -52,8 +52,6 @@ func Salvage(path, dir string) (Salvaged, error) {
 // waiting nor on the shelf is queued. HQ takes those that it has as duplicates. judge should verify the device's
 // signature (wire.Envelope.VerifyDevice); nil accepts all. Another envelope under a known id is counted as refused.
 func (q *Queue) Requeue(path string, judge func(*wire.Envelope) error) (Salvaged, error) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
 	var out Salvaged
 	seen := map[[32]byte]bool{}
 	spoiled, err := envelopes(path, func(e *wire.Envelope) error {
@@ -63,6 +61,8 @@ func (q *Queue) Requeue(path string, judge func(*wire.Envelope) error) (Salvaged
 		seen[e.Digest] = true
 		out.Found++
 		out.MaxSeq = max(out.MaxSeq, e.Header.Seq)
+		q.mu.Lock() // for one at a time: customers do not wait for a long file
+		defer q.mu.Unlock()
 		known, err := q.knows(e.Header.ID, e.Digest)
 		switch {
 		case errors.Is(err, ErrDuplicate), err == nil && judge != nil && judge(e) != nil:
