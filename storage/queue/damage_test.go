@@ -376,6 +376,10 @@ func TestTornTail(t *testing.T) {
 			}
 			k.seq = 1
 			b := k.put(t, 100)
+			k.close(t)
+			if err := os.Remove(k.index()); err != nil { // a rebuild finds nothing of it either
+				t.Fatal(err)
+			}
 			k.reopen(t, small())
 			came, shelf := content(t, k.Queue)
 			if len(came) != 2 || came[a.Header.ID] != a.Digest || came[b.Header.ID] != b.Digest || len(shelf) != 0 {

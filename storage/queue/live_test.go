@@ -118,3 +118,25 @@ func TestOtherDay(t *testing.T) {
 		t.Error("the first day is still there")
 	}
 }
+
+// TestNumbersSurviveDamage: with the index lost and nothing readable in the last segment but its header, the numbers go
+// on above all that may have been used in it.
+func TestNumbersSurviveDamage(t *testing.T) {
+	k, _, _ := busy(t) // numbers 1 to 12, four to a segment
+	k.close(t)
+	raw, err := os.ReadFile(k.seg(3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range raw[128:] {
+		raw[128+i] = 0xff
+	}
+	if err := errors.Join(os.Remove(k.index()), os.Remove(k.seg(1)), os.Remove(k.seg(2)), os.WriteFile(k.seg(3), raw, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	k.reopen(t, small())
+	want := 8 + uint64(len(raw)-128)/512 + 2
+	if n, err := k.NextSeq(); n != want || err != nil {
+		t.Fatalf("got %d, %v, want %d", n, err, want)
+	}
+}

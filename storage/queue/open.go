@@ -52,6 +52,9 @@ func Open(dir string, opt Options) (*Queue, error) {
 	if err := os.MkdirAll(filepath.Join(dir, nameShelf), 0o700); err != nil {
 		return nil, err
 	}
+	if err := errors.Join(syncDir(dir), syncDir(filepath.Dir(dir))); err != nil { // directories made just now must survive a power cut
+		return nil, err
+	}
 	q := &Queue{dir: dir, opt: opt, wake: make(chan struct{}, 1)}
 	q.levels.Store(&Stats{})
 	var err error
