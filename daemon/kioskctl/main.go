@@ -36,6 +36,12 @@ const usage = `kioskctl COMMAND
   READER is auto, the beginning of a PC/SC reader's name, or virtual:PERSON (no hardware)
   secrets: {"pin":"...","number_b":"...","sign_password":"...","staff":"...","staff_pin":"..."}; never in arguments
 
+  enroll --url URL --device NAME (--ca FILE | --ca-sha256 PIN) --code-file FILE|- --dir BUNDLE
+            [--tpm /dev/tpmrm0] [--root-sha256 PIN] [--group NAME]
+                               make this kiosk known to HQ with a one-time code of hqd enroll-code
+  enroll check --dir BUNDLE [--state DIR]
+                               how the certificate and HQ's keys stand, and the cure
+
   queue status|shelf SOCKET    the way to HQ; the records that HQ refused (SOCKET: RUNTIME_DIR/control.sock)
   queue retry SOCKET ID        send a refused record once more
   queue salvage SOCKET FILE    take over what is whole in a file that was set aside
@@ -102,6 +108,8 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer) error 
 		return writeVirtualTrust(args[2], out)
 	case len(args) >= 3 && args[0] == "trust" && args[1] == "check":
 		return checkTrust(args[2:], out)
+	case len(args) >= 1 && args[0] == "enroll":
+		return enrollCommand(ctx, args[1:], in, out)
 	case len(args) >= 1 && args[0] == "audit":
 		return auditCommand(ctx, args[1:], out)
 	case len(args) >= 1 && args[0] == "queue":

@@ -174,6 +174,19 @@ func OpenList(l Layout) (*seal.Store, error) {
 	return seal.OpenStore(l.Keys(), root, nil)
 }
 
+// Fingerprints gives the SHA-256 of the CA's certificate and of the root's public key: what a kiosk's operator pins.
+func Fingerprints(l Layout) (ca, root [32]byte, err error) {
+	cert, err := readCert(filepath.Join(l.Receiver(), sync.FileCA))
+	if err != nil {
+		return ca, root, err
+	}
+	s, err := OpenList(l)
+	if err != nil {
+		return ca, root, err
+	}
+	return sha256.Sum256(cert.Raw), s.Root().Fingerprint(), nil
+}
+
 // Rotation says how a sealing key is followed by the next.
 type Rotation struct {
 	Part record.Part
