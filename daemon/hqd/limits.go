@@ -2,6 +2,7 @@ package main
 
 import (
 	"flag"
+	"runtime/debug"
 
 	"madoguchi/daemon/hq/ingest"
 )
@@ -22,4 +23,11 @@ func limitsFlags(f *flag.FlagSet) limitFlags {
 // limits is called after the flags are parsed.
 func (l limitFlags) limits() ingest.Limits {
 	return ingest.Limits{Bytes: int64(*l.memory) << 20, DeviceRate: float64(*l.rate), DeviceBurst: *l.burst}
+}
+
+// tune lets the garbage collector rest while the heap is small and work hard near the limit: bodies come and go, and
+// what is bounded is the whole, not the ratio.
+func (l limitFlags) tune() {
+	debug.SetGCPercent(400)
+	debug.SetMemoryLimit(int64(*l.memory) * 4 << 20)
 }

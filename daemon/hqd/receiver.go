@@ -56,6 +56,7 @@ func runReceiver(ctx context.Context, args []string, out io.Writer, log *slog.Lo
 	if err != nil {
 		return err
 	}
+	limits.tune()
 	r := ingest.New(o)
 	s := newServer(r, log)
 	s.TLSConfig = tlsConfig

@@ -41,7 +41,7 @@ CREATE TABLE records (
   PRIMARY KEY (month, device, id)
 ) PARTITION BY RANGE (month);
 ALTER TABLE records ALTER envelope SET STORAGE EXTERNAL;
-CREATE INDEX records_received ON records (received DESC, device, id);
+CREATE INDEX records_received ON records (received DESC);
 CREATE INDEX records_seq ON records (device, seq);
 CREATE TABLE records_default PARTITION OF records DEFAULT;
 CREATE FUNCTION records_never_change() RETURNS trigger LANGUAGE plpgsql AS
