@@ -95,7 +95,11 @@ fuzz: setup ## every fuzz target for T=30s
 		done; \
 	done
 
-BENCHES := CardToScreen|CardBudget|InProcess|PCSC|Detect|Template|Liveness|Judge|JP2Decode|CardDecode|Push|Build|Seal|DurableEnqueue|UploadRoundTrip|UploadWire|IngestPostgres
+N ?= 3000
+torture: setup ## N random histories of the outbox (power cuts, kills, disk and HQ faults); a failing seed: TORTURE_SEED=...
+	TORTURE=$(N) go test -count 1 -timeout 24h -run TestOutbox ./daemon/torture
+
+BENCHES := CardToScreen|CardBudget|InProcess|PCSC|Detect|Template|Liveness|Judge|JP2Decode|CardDecode|Push|Build|Seal|DurableEnqueue|ReadyWithBacklog|AuditAppend|UploadRoundTrip|UploadWire|IngestPostgres
 bench: build ## the figures: card placed -> attributes shown, match stages, push latency, durable enqueue
 	@for p in ./daemon/e2e ./hardware/card ./hardware/hardwaretest ./face/... ./ui/hub ./storage/... ./daemon/hqd; do \
 		go test -run '^$$' -bench '$(BENCHES)' -benchtime 20x -timeout $(TEST_TIMEOUT) $$p | grep -E '^(pkg:|cpu:|Benchmark|FAIL|---|panic)' || true; done

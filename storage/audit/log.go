@@ -57,6 +57,9 @@ func Open(dir string, o Options) (*Log, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
+	if err := syncDir(filepath.Dir(dir)); err != nil { // a directory made just now must survive a power cut
+		return nil, err
+	}
 	path, err := find(dir)
 	if err != nil {
 		return nil, err

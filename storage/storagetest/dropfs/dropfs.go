@@ -88,6 +88,15 @@ func (d *Disk) Set(f Fault) {
 	d.fault = f
 }
 
+// Heal ends a fault, but not a power cut.
+func (d *Disk) Heal() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.fault != Cut {
+		d.fault = Healthy
+	}
+}
+
 // Cut cuts the power: from now on everything fails, and the disk has what a disk would have. The programs on it are the
 // caller's to kill, and the mount to unmount, before the disk is mounted again.
 func (d *Disk) Cut() {
