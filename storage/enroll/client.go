@@ -139,27 +139,33 @@ func (c *caller) do(ctx context.Context, method, path string, body []byte, heade
 	if len(raw) > MaxAnswer {
 		return nil, ErrAnswer
 	}
-	switch res.StatusCode {
-	case http.StatusOK:
+	if res.StatusCode == http.StatusOK {
 		return raw, nil
-	case http.StatusNotModified:
-		return nil, nil
-	case http.StatusForbidden:
-		if path == PathEnroll {
-			return nil, ErrRefused
-		}
-	case http.StatusGone:
-		return nil, ErrRevoked
-	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		return nil, ErrBusy
 	}
+	return nil, answerError(res.StatusCode, path, raw)
+}
+
+// answerError types an answer other than 200; nil for "nothing newer".
+func answerError(status int, path string, raw []byte) error {
 	var code struct {
 		Code string `json:"code"`
 	}
 	if json.Unmarshal(raw, &code) != nil || !seal.ValidKeyID(code.Code) {
 		code.Code = "none"
 	}
-	return nil, fmt.Errorf("%w: status %d, code %q", ErrAnswer, res.StatusCode, code.Code)
+	switch {
+	case status == http.StatusNotModified:
+		return nil
+	case status == http.StatusForbidden && path == PathEnroll:
+		return ErrRefused
+	case status == http.StatusGone && code.Code == "superseded": // the kiosk was enrolled again elsewhere
+		return ErrExpired
+	case status == http.StatusGone:
+		return ErrRevoked
+	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable:
+		return ErrBusy
+	}
+	return fmt.Errorf("%w: status %d, code %q", ErrAnswer, status, code.Code)
 }
 
 // transportError types what went wrong before there was an answer.

@@ -108,8 +108,8 @@ func (k *keys) close() {
 }
 
 // makeKeys makes both keys, or keeps the device key of the bundle that is there.
-func (o *Options) makeKeys() (k *keys, err error) {
-	k = &keys{}
+func (o *Options) makeKeys() (_ *keys, err error) {
+	k := &keys{}
 	create := devicekey.NewFile
 	if o.TPM != "" {
 		if k.tpm, err = devicekey.OpenTPM(o.TPM, 0); err != nil {
