@@ -15,6 +15,7 @@ import (
 	"unsafe"
 
 	"madoguchi/face"
+	"madoguchi/face/models"
 )
 
 // Engine implements face.Engine. It is not safe for concurrent use.
@@ -24,7 +25,7 @@ var _ face.Engine = (*Engine)(nil)
 
 // Open loads the networks from the files in dir. Errors: *ErrMissingModel, *ErrUnknownModel, *EngineError.
 func Open(dir string) (*Engine, error) {
-	files, err := load(dir)
+	files, err := models.Load(dir)
 	if err != nil {
 		return nil, err
 	}

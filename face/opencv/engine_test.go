@@ -14,10 +14,11 @@ import (
 	"testing"
 
 	"madoguchi/face"
+	"madoguchi/face/models"
 )
 
-// models gives the folder of the weights, or ends the test: loudly, and as a failure where CI is set.
-func models(tb testing.TB) string {
+// modelDir gives the folder of the weights, or ends the test: loudly, and as a failure where CI is set.
+func modelDir(tb testing.TB) string {
 	tb.Helper()
 	dir := os.Getenv("FACE_MODELS")
 	if dir == "" {
@@ -40,7 +41,7 @@ func missing(tb testing.TB, what string) {
 
 func engine(tb testing.TB) *Engine {
 	tb.Helper()
-	e, err := Open(models(tb))
+	e, err := Open(modelDir(tb))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -78,7 +79,7 @@ func TestDetectReference(t *testing.T) {
 		{"image_F2_upright.png", 147, 211, 214, 311, 0.924},
 	} {
 		t.Run(tc.file, func(t *testing.T) {
-			found, err := e.Detect(picture(t, filepath.Join(models(t), "samples", tc.file)))
+			found, err := e.Detect(picture(t, filepath.Join(modelDir(t), "samples", tc.file)))
 			if err != nil || len(found) != 1 {
 				t.Fatalf("got %d faces and error %v, want one face", len(found), err)
 			}
@@ -107,7 +108,7 @@ func TestSpoofReference(t *testing.T) {
 		{"image_F2_upright.png", image.Rect(120, 252, 120+252, 252+256), [3]float64{0.0016, 0.1813, 0.8172}},
 	} {
 		t.Run(tc.file, func(t *testing.T) {
-			got, err := e.spoof(picture(t, filepath.Join(models(t), "samples", tc.file)), tc.box)
+			got, err := e.spoof(picture(t, filepath.Join(modelDir(t), "samples", tc.file)), tc.box)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -124,7 +125,7 @@ func TestSpoofReference(t *testing.T) {
 func TestLivenessVerdicts(t *testing.T) {
 	e := engine(t)
 	for file, real := range map[string]bool{"image_T1_upright.png": true, "image_F1_upright.png": false, "image_F2_upright.png": false} {
-		img := picture(t, filepath.Join(models(t), "samples", file))
+		img := picture(t, filepath.Join(modelDir(t), "samples", file))
 		found, err := e.Detect(img)
 		if err != nil || len(found) != 1 {
 			t.Fatal(file, len(found), err)
@@ -146,7 +147,7 @@ func TestRealPhotos(t *testing.T) {
 	e := engine(t)
 	dir := os.Getenv("FACE_PHOTOS")
 	if dir == "" {
-		dir = filepath.Join(models(t), "..", "faces")
+		dir = filepath.Join(modelDir(t), "..", "faces")
 	}
 	type sample struct {
 		who, file string
@@ -194,27 +195,27 @@ func TestOpenRefuses(t *testing.T) {
 	})
 	t.Run("changed-byte", func(t *testing.T) {
 		dir := t.TempDir()
-		for i, m := range manifest() {
-			b, err := os.ReadFile(filepath.Join(models(t), m.file))
+		for i, m := range models.Manifest() {
+			b, err := os.ReadFile(filepath.Join(modelDir(t), m.File))
 			if err != nil {
 				t.Fatal(err)
 			}
 			if i == 2 {
 				b[len(b)/2] ^= 1
 			}
-			if err := os.WriteFile(filepath.Join(dir, m.file), b, 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, m.File), b, 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}
 		_, err := Open(dir)
 		var unknown *ErrUnknownModel
-		if !errors.As(err, &unknown) || unknown.File != manifest()[2].file {
+		if !errors.As(err, &unknown) || unknown.File != models.Manifest()[2].File {
 			t.Fatalf("got %v, want ErrUnknownModel", err)
 		}
 	})
 	t.Run("longer-file", func(t *testing.T) {
 		dir := t.TempDir()
-		if err := os.WriteFile(filepath.Join(dir, manifest()[0].file), make([]byte, 1<<20), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, models.Manifest()[0].File), make([]byte, 1<<20), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		var unknown *ErrUnknownModel
@@ -255,7 +256,7 @@ func TestErrorsNotCrashes(t *testing.T) {
 
 func BenchmarkDetect(b *testing.B) {
 	e := engine(b)
-	img := picture(b, filepath.Join(models(b), "samples", "image_T1_upright.png"))
+	img := picture(b, filepath.Join(modelDir(b), "samples", "image_T1_upright.png"))
 	for b.Loop() {
 		if _, err := e.Detect(img); err != nil {
 			b.Fatal(err)
@@ -286,7 +287,7 @@ func BenchmarkLiveness(b *testing.B) {
 func benchFace(b *testing.B) (*Engine, image.Image, face.Detection) {
 	b.Helper()
 	e := engine(b)
-	img := picture(b, filepath.Join(models(b), "samples", "image_T1_upright.png"))
+	img := picture(b, filepath.Join(modelDir(b), "samples", "image_T1_upright.png"))
 	found, err := e.Detect(img)
 	if err != nil || len(found) == 0 {
 		b.Fatal(len(found), err)
