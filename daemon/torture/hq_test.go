@@ -62,20 +62,20 @@ func (m *memory) AuditAdvance(_ context.Context, _ string, before, now audit.See
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if before.Tree.Size() != m.seen.Tree.Size() {
-		return witness.ErrRace
+		return store.ErrRace
 	}
 	m.seen = now
 	return nil
 }
 
-func (m *memory) AuditAlarm(_ context.Context, a witness.Alarm) error {
+func (m *memory) AuditAlarm(_ context.Context, a store.DeviceAlarm) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.alarms = append(m.alarms, a.Code)
 	return nil
 }
 
-func (m *memory) Heartbeat(context.Context, string, []byte, time.Time) error { return nil }
+func (m *memory) Heartbeat(context.Context, store.Beat) error { return nil }
 
 func newHQ(t *testing.T, seed uint64) *hq {
 	t.Helper()

@@ -24,38 +24,14 @@ import (
 	"time"
 
 	"madoguchi/daemon/hq/device"
+	"madoguchi/daemon/hq/store"
 	"madoguchi/storage/audit"
 	"madoguchi/storage/sync"
 )
 
-// ErrRace says that another receiver advanced the same log meanwhile: look again.
-var ErrRace = errors.New("witness: another receiver was quicker")
-
-// Alarm is what a person at HQ must settle.
-type Alarm struct {
-	Device string
-	Code   string // "shrunken", "forked", "another-log", "clock"
-	At     time.Time
-	Origin string // of the log that was offered
-	Size   int64
-}
-
-// Store is where the witness remembers (daemon/hq/store).
-type Store interface {
-	// AuditSeen is what was seen of a device's log; the zero Seen when nothing was.
-	AuditSeen(ctx context.Context, device string) (audit.Seen, error)
-	// AuditAdvance appends the leaves and remembers what is seen now, all or nothing, if what was seen before is still
-	// what is stored; else ErrRace. checkpoint is the signed one.
-	AuditAdvance(ctx context.Context, device string, before, now audit.Seen, leaves [][]byte, checkpoint []byte, at time.Time) error
-	// AuditAlarm remembers an alarm; the same one again changes only its time.
-	AuditAlarm(ctx context.Context, a Alarm) error
-	// Heartbeat remembers the last heartbeat of a device, as JSON.
-	Heartbeat(ctx context.Context, device string, beat []byte, at time.Time) error
-}
-
 // Options of the handler. All are required.
 type Options struct {
-	Store   Store
+	Store   store.Witness
 	Devices device.Dir
 	Now     func() time.Time
 	Log     *slog.Logger
@@ -150,7 +126,7 @@ func (h *handler) audit(ctx context.Context, dev device.Device, body []byte) ans
 			err = h.Store.AuditAdvance(ctx, dev.Name, before, now, b.Leaves, b.Checkpoint, h.Now().UTC())
 		}
 		switch {
-		case errors.Is(err, ErrRace):
+		case errors.Is(err, store.ErrRace):
 			continue
 		case err != nil:
 			return h.fault(dev, err)
@@ -191,7 +167,7 @@ func (h *handler) judge(ctx context.Context, dev device.Device, c audit.Checkpoi
 		return h.fault(dev, err)
 	}
 	h.Log.Error("audit log refused", slog.String("device", dev.Name), slog.String("code", code), slog.Int64("size", c.Size))
-	if err := h.Store.AuditAlarm(ctx, Alarm{Device: dev.Name, Code: code, At: h.Now().UTC(), Origin: c.Origin, Size: c.Size}); err != nil {
+	if err := h.Store.AuditAlarm(ctx, store.DeviceAlarm{Device: dev.Name, Code: code, At: h.Now().UTC(), Origin: c.Origin, Size: c.Size}); err != nil {
 		return h.fault(dev, err)
 	}
 	return refuse(http.StatusConflict, code)
@@ -208,12 +184,12 @@ func (h *handler) heartbeat(ctx context.Context, dev device.Device, body []byte)
 	if err != nil {
 		return h.fault(dev, err)
 	}
-	if err := h.Store.Heartbeat(ctx, dev.Name, clean, now); err != nil {
+	if err := h.Store.Heartbeat(ctx, store.Beat{Device: dev.Name, At: now, JSON: clean}); err != nil {
 		return h.fault(dev, err)
 	}
 	if skew := b.Now.Sub(now); skew > maxSkew || skew < -maxSkew {
 		h.Log.Warn("clock", slog.String("device", dev.Name), slog.Duration("skew", skew))
-		if err := h.Store.AuditAlarm(ctx, Alarm{Device: dev.Name, Code: "clock", At: now, Size: int64(skew / time.Second)}); err != nil {
+		if err := h.Store.AuditAlarm(ctx, store.DeviceAlarm{Device: dev.Name, Code: "clock", At: now, Size: int64(skew / time.Second)}); err != nil {
 			return h.fault(dev, err)
 		}
 	}

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"madoguchi/daemon/hq/device"
+	"madoguchi/daemon/hq/store"
 	"madoguchi/daemon/hq/witness"
 	"madoguchi/storage/audit"
 	"madoguchi/storage/queue"
@@ -35,7 +36,7 @@ type memory struct {
 	mu     stdsync.Mutex
 	seen   audit.Seen
 	leaves [][]byte
-	alarms map[string]witness.Alarm
+	alarms map[string]store.DeviceAlarm
 	beats  []string
 	races  int // so many times another was quicker
 	broken bool
@@ -54,23 +55,23 @@ func (m *memory) AuditAdvance(_ context.Context, _ string, before, now audit.See
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.races--; m.races >= 0 || before.Tree.Size() != m.seen.Tree.Size() {
-		return witness.ErrRace
+		return store.ErrRace
 	}
 	m.seen, m.leaves = now, append(m.leaves, leaves...)
 	return nil
 }
 
-func (m *memory) AuditAlarm(_ context.Context, a witness.Alarm) error {
+func (m *memory) AuditAlarm(_ context.Context, a store.DeviceAlarm) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.alarms[a.Code] = a
 	return nil
 }
 
-func (m *memory) Heartbeat(_ context.Context, _ string, b []byte, _ time.Time) error {
+func (m *memory) Heartbeat(_ context.Context, b store.Beat) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.beats = append(m.beats, string(b))
+	m.beats = append(m.beats, string(b.JSON))
 	return nil
 }
 
@@ -96,7 +97,7 @@ func newKit(t *testing.T) *kit {
 	if err := os.WriteFile(filepath.Join(devices, storagetest.Device+".toml"), file, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	k := &kit{store: &memory{alarms: map[string]witness.Alarm{}}, key: key, dir: t.TempDir()}
+	k := &kit{store: &memory{alarms: map[string]store.DeviceAlarm{}}, key: key, dir: t.TempDir()}
 	k.handler = witness.Handler(witness.Options{
 		Store: k.store, Devices: device.Dir(devices), Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
