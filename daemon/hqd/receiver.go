@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"madoguchi/daemon/hq/device"
 	"madoguchi/daemon/hq/ingest"
 	"madoguchi/daemon/hq/setup"
+	"madoguchi/daemon/hq/witness"
 	"madoguchi/storage/seal"
 	"madoguchi/storage/sync"
 )
@@ -58,7 +60,7 @@ func runReceiver(ctx context.Context, args []string, out io.Writer, log *slog.Lo
 	}
 	limits.tune()
 	r := ingest.New(o)
-	s := newServer(r, log)
+	s := newServer(routes(r, witness.Handler(witness.Options{Store: records, Devices: o.Devices, Now: time.Now, Log: log})), log)
 	s.TLSConfig = tlsConfig
 	if _, err := fmt.Fprintf(out, "hqd receiver: https://%s/ (profile %s)\n", ln.Addr(), o.Profile); err != nil {
 		return err
@@ -67,6 +69,15 @@ func runReceiver(ctx context.Context, args []string, out io.Writer, log *slog.Lo
 		alive: places.alive(records.Ping, log), drain: r.Drain,
 		beside: func(ctx context.Context) error { return maintain(ctx, records, log) },
 	})
+}
+
+// routes puts the device API together.
+func routes(records, seen http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", records) // also for whatever else is asked for: its answers say what there is
+	mux.Handle("/v1/audit", seen)
+	mux.Handle("/v1/heartbeat", seen)
+	return mux
 }
 
 // receiverTLS wants a kiosk's certificate from HQ's own CA for every connection.

@@ -40,7 +40,7 @@ type Options struct {
 // Handler gives the handler of both addresses.
 func Handler(o Options) http.Handler {
 	mux := http.NewServeMux()
-	h := &handler{o}
+	h := &handler{o, make(chan struct{}, maxAtOnce)}
 	mux.HandleFunc("PUT /v1/audit", h.guard(audit.MaxBatchBytes, h.audit))
 	mux.HandleFunc("POST /v1/heartbeat", h.guard(maxBeat, h.heartbeat))
 	return mux
@@ -50,9 +50,14 @@ const (
 	maxBeat  = 4 << 10
 	maxSkew  = 2 * time.Minute // between the kiosk's clock and ours
 	maxRaces = 3
+	// maxAtOnce bounds how many bodies are in memory: 64 of 1.4 MB at most.
+	maxAtOnce = 64
 )
 
-type handler struct{ Options }
+type handler struct {
+	Options
+	slots chan struct{}
+}
 
 // answer is status and body of an answer.
 type answer struct {
@@ -69,7 +74,13 @@ func refuse(status int, code string) answer {
 // guard finds out who is calling and reads the body, whole.
 func (h *handler) guard(most int64, next func(context.Context, device.Device, []byte) answer) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		a := h.admit(w, r, most, next)
+		a := refuse(http.StatusServiceUnavailable, "busy")
+		select {
+		case h.slots <- struct{}{}:
+			a = h.admit(w, r, most, next)
+			<-h.slots
+		default:
+		}
 		if a.status >= 300 {
 			h.Log.Warn("refused", slog.String("path", r.URL.Path), slog.Int("status", a.status), slog.Any("answer", a.body))
 		}
