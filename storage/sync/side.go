@@ -28,6 +28,9 @@ const (
 // SideEvery is how often a kiosk in contact tells HQ how it is and sends new audit entries.
 const SideEvery = time.Minute
 
+// sideAfter is how long after a record its audit entries follow at the latest.
+const sideAfter = 2 * time.Second
+
 const maxSideAnswer = 4 << 10
 
 // Beat is the heartbeat: levels of the kiosk, nothing of a person. HQ answers with its time.

@@ -133,6 +133,9 @@ func (u *Uploader) deal(ctx context.Context, r result) {
 		u.levels.LastError = ""
 		u.levels.Skew = r.receipt.Receipt().Received.Sub(u.levels.LastSuccess)
 		u.levels.SkewKnown = true
+		if soon := u.opt.Now().Add(sideAfter); u.sideDue.After(soon) {
+			u.sideDue = soon // its audit entries follow a record soon
+		}
 		u.report()
 	case r.shelve:
 		u.levels.LastError = r.code
