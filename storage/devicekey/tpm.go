@@ -53,10 +53,15 @@ func OpenTPM(path string, timeout time.Duration) (*TPM, error) {
 	return t, nil
 }
 
-// Close ends the connection; keys of this TPM sign no more until it is opened again.
+// Close gives the places of this TPM's keys back (the kernel does so by itself, a software TPM's socket does not) and
+// ends the connection. A key that signs afterwards opens it again.
 func (t *TPM) Close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	for _, k := range t.loaded {
+		k.unload()
+	}
+	t.loaded = nil
 	t.link.close()
 }
 
