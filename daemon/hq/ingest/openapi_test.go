@@ -3,9 +3,11 @@ package ingest_test
 import (
 	"encoding/json"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -101,5 +103,32 @@ func TestReceiptFitsItsSchema(t *testing.T) {
 	v.(map[string]any)["name"] = "x"
 	if schema.VisitJSON(v, openapi3.EnableJSONSchema2020()) == nil {
 		t.Fatal("the schema takes anything")
+	}
+}
+
+// The validator sees faults: a document that says nothing true of its path is refused.
+func TestValidatorHasTeeth(t *testing.T) {
+	raw, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "openapi", "device.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for good, bad := range map[string]string{
+		"      - name: id\n":                                 "      - name: other\n",
+		"$ref: '#/components/schemas/Receipt'":               "$ref: '#/components/schemas/Nothing'",
+		"          description: Stored durably.\n":           "",
+		"  title: Madoguchi HQ, device API\n":                "",
+		"          type: string\n          description: SHA": "          type: text\n          description: SHA",
+	} {
+		text := strings.ReplaceAll(string(raw), good, bad)
+		if text == string(raw) {
+			t.Fatalf("%q is not in the document", good)
+		}
+		doc, err := openapi3.NewLoader().LoadFromData([]byte(text))
+		if err == nil {
+			err = doc.Validate(t.Context())
+		}
+		if err == nil {
+			t.Errorf("%q was taken", bad)
+		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/url"
 	"sync"
 	"time"
@@ -118,9 +119,7 @@ func connect(ctx context.Context, address string, o Options, params map[string]s
 	}
 	p := c.ConnConfig.RuntimeParams
 	p["application_name"], p["timezone"] = "hqd", "UTC"
-	for k, v := range params {
-		p[k] = v
-	}
+	maps.Copy(p, params)
 	c.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		// What a database or a role may have relaxed: a receipt is a promise, so the commit is waited for.
 		_, err := conn.Exec(ctx, `SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'`)

@@ -49,7 +49,7 @@ func Start(tb testing.TB, settings ...string) *Server {
 	tb.Helper()
 	s := &Server{bin: Need(tb), env: unprivileged(tb), out: &bytes.Buffer{}}
 	var err error
-	if s.dir, err = os.MkdirTemp("/tmp", "pg"); err != nil { // a socket's path has at most 107 bytes
+	if s.dir, err = os.MkdirTemp("/tmp", "pg"); err != nil { //nolint:usetesting // a socket's path has at most 107 bytes
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = os.RemoveAll(s.dir) })
@@ -89,10 +89,16 @@ func (s *Server) Run(tb testing.TB, settings ...string) {
 }
 
 // Stop ends the server in an orderly way and breaks its connections.
-func (s *Server) Stop(tb testing.TB) { s.end(tb, syscall.SIGINT) }
+func (s *Server) Stop(tb testing.TB) {
+	tb.Helper()
+	s.end(tb, syscall.SIGINT)
+}
 
 // Kill ends the server at once; the next start recovers from the log.
-func (s *Server) Kill(tb testing.TB) { s.end(tb, syscall.SIGQUIT) }
+func (s *Server) Kill(tb testing.TB) {
+	tb.Helper()
+	s.end(tb, syscall.SIGQUIT)
+}
 
 func (s *Server) end(tb testing.TB, sig syscall.Signal) {
 	tb.Helper()

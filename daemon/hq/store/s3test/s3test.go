@@ -4,6 +4,7 @@ package s3test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -57,7 +58,7 @@ func Start(tb testing.TB) *Server {
 	if err := os.Mkdir(s.Files, 0o700); err != nil {
 		tb.Fatal(err)
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -65,7 +66,7 @@ func Start(tb testing.TB) *Server {
 	_ = ln.Close()
 	s.Endpoint = "http://" + addr
 	var out bytes.Buffer
-	s.cmd = exec.Command(program, "--port", addr, "--quiet", "posix", "--nometa", root)
+	s.cmd = exec.CommandContext(context.WithoutCancel(tb.Context()), program, "--port", addr, "--quiet", "posix", "--nometa", root)
 	s.cmd.Env = []string{"ROOT_ACCESS_KEY_ID=" + s.Keys.Access, "ROOT_SECRET_ACCESS_KEY=" + s.Keys.Secret, "HOME=" + root}
 	s.cmd.Stdout, s.cmd.Stderr = &out, &out
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -76,8 +77,7 @@ func Start(tb testing.TB) *Server {
 	tick := time.NewTicker(20 * time.Millisecond) // it tells nobody when it is ready
 	defer tick.Stop()
 	for range 1500 {
-		if res, err := http.Get(s.Endpoint); err == nil {
-			_ = res.Body.Close()
+		if answers(tb, s.Endpoint) {
 			return s
 		}
 		<-tick.C
@@ -85,6 +85,20 @@ func Start(tb testing.TB) *Server {
 	s.Stop()
 	tb.Fatal("versitygw does not come: ", out.String())
 	return nil
+}
+
+func answers(tb testing.TB, endpoint string) bool {
+	tb.Helper()
+	req, err := http.NewRequestWithContext(tb.Context(), http.MethodGet, endpoint, nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	_ = res.Body.Close()
+	return true
 }
 
 // Stop ends the server.
