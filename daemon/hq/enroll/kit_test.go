@@ -167,6 +167,15 @@ func (h *hqKit) post(path string, body []byte, cert *tls.Certificate) (int, stri
 	if err != nil {
 		h.t.Fatal(err)
 	}
+	known := res.StatusCode == http.StatusOK
+	for _, a := range hq.Answers(path) {
+		for _, code := range a.Codes {
+			known = known || a.Status == res.StatusCode && string(raw) == `{"code":"`+code+"\"}\n" && a.RetryAfter == (res.Header.Get("Retry-After") != "")
+		}
+	}
+	if !known {
+		h.t.Errorf("the answer %d %s is not documented", res.StatusCode, raw)
+	}
 	return res.StatusCode, string(raw)
 }
 
