@@ -72,6 +72,8 @@ type Writer interface {
 	Maintain(ctx context.Context) error
 	// Health tells what an operator should look at.
 	Health(ctx context.Context) (Health, error)
+	// What HQ remembers of its kiosks beside their records.
+	Witness
 	// Ping fails when nothing could be stored now.
 	Ping(ctx context.Context) error
 	Close() error
@@ -85,6 +87,7 @@ type Reader interface {
 	List(ctx context.Context, limit, skip int) ([]Row, error)
 	// Gaps counts per device. A number missing for long means a record lost or held back at the kiosk.
 	Gaps(ctx context.Context) ([]Gap, error)
+	WitnessReader
 	Ping(ctx context.Context) error
 	Close() error
 }

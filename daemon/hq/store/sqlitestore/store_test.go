@@ -88,7 +88,7 @@ func TestUpgradeFromVersion1(t *testing.T) {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	h, err := w.Health(t.Context())
-	if err != nil || h.Version != 2 || h.Level != store.LevelAlarm || len(h.Findings) != 1 || h.Findings[0].Count != 1 {
+	if err != nil || h.Version != 3 || h.Level != store.LevelAlarm || len(h.Findings) != 1 || h.Findings[0].Count != 1 {
 		t.Fatalf("%+v, %v", h, err)
 	}
 	again := storetest.Row("kiosk-1", got.ID, 7, 10)
@@ -100,6 +100,36 @@ func TestUpgradeFromVersion1(t *testing.T) {
 	}
 	if list, err := r.List(t.Context(), 9, 0); err != nil || len(list) != 3 {
 		t.Fatal(len(list), err)
+	}
+	stillNeverChange(t, path)
+}
+
+// version2 is the schema as it was before HQ was a witness, written by hand.
+const version2 = `
+CREATE TABLE records (
+  device TEXT NOT NULL, id TEXT NOT NULL, seq INTEGER NOT NULL, created TEXT NOT NULL, received TEXT NOT NULL,
+  virtual TEXT NOT NULL, parts TEXT NOT NULL, digest BLOB NOT NULL CHECK (length(digest) = 32), envelope BLOB NOT NULL,
+  receipt BLOB NOT NULL, body TEXT NOT NULL DEFAULT '', suspect INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (device, id)
+);
+CREATE INDEX records_received ON records (received DESC, device, id);
+CREATE INDEX records_seq ON records (device, seq);
+CREATE INDEX records_body ON records (body) WHERE body <> '';
+CREATE INDEX records_suspect ON records (received) WHERE suspect = 1;
+INSERT INTO records VALUES ('kiosk-1', '019a9f00-0000-7000-8000-000000000001', 7, '2026-11-20T01:02:03.456Z', '2026-11-20T01:02:04.000Z',
+  'card', 'identity,evidence', zeroblob(32), x'0102ff', x'7b7d', '', 0);
+CREATE TRIGGER records_never_change BEFORE UPDATE ON records BEGIN SELECT RAISE(ABORT, 'records are never changed'); END;
+PRAGMA user_version = 2;`
+
+func TestUpgradeFromVersion2(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "records.sqlite")
+	write(t, path, version2)
+	w := open(t, path, slog.New(slog.DiscardHandler))
+	got, err := reader(t, path).Get(t.Context(), "kiosk-1", "019a9f00-0000-7000-8000-000000000001")
+	if err != nil || got.Seq != 7 || string(got.Envelope) != "\x01\x02\xff" {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if err := w.Heartbeat(t.Context(), store.Beat{Device: "kiosk-1", At: storetest.Now(), JSON: []byte("{}")}); err != nil {
+		t.Fatal(err)
 	}
 	stillNeverChange(t, path)
 }
