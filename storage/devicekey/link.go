@@ -72,7 +72,7 @@ func (l *link) Send(command []byte) ([]byte, error) {
 		if binary.BigEndian.Uint32(answer[6:]) != rcRetry || time.Now().Add(pause).After(end) {
 			return answer, nil
 		}
-		time.Sleep(pause)
+		_, _ = unix.Poll(nil, int(pause/time.Millisecond)) // there is no event to wait for
 	}
 }
 

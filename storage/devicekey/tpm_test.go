@@ -64,7 +64,7 @@ func (s *software) socket() string { return filepath.Join(s.dir, "tpm.sock") }
 func newSoftware(t testing.TB) *software {
 	t.Helper()
 	need(t, "swtpm")
-	dir, err := os.MkdirTemp("", "tpm") // short: a socket's path has at most 107 bytes
+	dir, err := os.MkdirTemp("", "tpm") //nolint:usetesting // short: a socket's path has at most 107 bytes
 	if err != nil {
 		t.Fatal(err)
 	}

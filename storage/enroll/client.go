@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -124,9 +125,7 @@ func (c *caller) do(ctx context.Context, method, path string, body []byte, heade
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	for k, v := range header {
-		req.Header[k] = v
-	}
+	maps.Copy(req.Header, header)
 	res, err := c.client.Do(req)
 	if err != nil {
 		return nil, transportError(err)

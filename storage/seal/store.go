@@ -181,7 +181,8 @@ func writeFile(path string, data []byte) error {
 	if _, err := tmp.Write(data); err != nil {
 		return errors.Join(err, tmp.Close())
 	}
-	if err := errors.Join(tmp.Sync(), tmp.Close(), os.Rename(tmp.Name(), path)); err != nil {
+	// A signed list of public keys is no secret; at HQ the one who publishes it is not the one who hands it out.
+	if err := errors.Join(tmp.Chmod(0o644), tmp.Sync(), tmp.Close(), os.Rename(tmp.Name(), path)); err != nil {
 		return err
 	}
 	dir, err := os.Open(filepath.Dir(path))

@@ -126,7 +126,7 @@ func (d Dir) change(name string, edit func(dev *Device, known bool) error) error
 	if !record.ValidDevice(name) {
 		return ErrUnknown
 	}
-	lock, err := os.OpenFile(filepath.Join(string(d), ".lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	lock, err := os.Open(string(d)) // the directory itself: whoever may change it may lock it
 	if err != nil {
 		return err
 	}
@@ -159,12 +159,8 @@ func replace(path string, data []byte) error {
 	if _, err := tmp.Write(data); err != nil {
 		return errors.Join(err, tmp.Close())
 	}
-	if old, err := os.Stat(path); err == nil { // the opener's group may read it
-		if err := tmp.Chmod(old.Mode().Perm()); err != nil {
-			return errors.Join(err, tmp.Close())
-		}
-	}
-	if err := errors.Join(tmp.Sync(), tmp.Close(), os.Rename(tmp.Name(), path)); err != nil {
+	// Nothing in it is secret, and the receiver, the opener and the operator are different users.
+	if err := errors.Join(tmp.Chmod(0o644), tmp.Sync(), tmp.Close(), os.Rename(tmp.Name(), path)); err != nil {
 		return fmt.Errorf("device: %w", err)
 	}
 	dir, err := os.Open(filepath.Dir(path))

@@ -140,7 +140,8 @@ func (c Codes) write(device string, raw []byte) error {
 	}
 	defer func() { _ = os.Remove(tmp.Name()) }()
 	_, err = tmp.Write(raw)
-	if err := errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
+	// The operator writes it, the receiver's group reads it; it holds a hash of 100 random bits.
+	if err := errors.Join(err, tmp.Chmod(0o640), tmp.Sync(), tmp.Close()); err != nil {
 		return err
 	}
 	if err := os.Rename(tmp.Name(), c.path(device)); err != nil {

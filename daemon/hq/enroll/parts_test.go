@@ -39,7 +39,7 @@ func TestCodesAreStoredHashed(t *testing.T) {
 	if strings.Contains(string(raw), plain) || strings.Contains(string(raw), string(code.Reveal())) || !strings.Contains(string(raw), hex.EncodeToString(hash[:])) {
 		t.Fatalf("the file says %s", raw)
 	}
-	for path, want := range map[string]os.FileMode{"": 0o700, kiosk + ".code": 0o600} {
+	for path, want := range map[string]os.FileMode{"": 0o700, kiosk + ".code": 0o640} {
 		if info, err := os.Stat(filepath.Join(string(codes), path)); err != nil || info.Mode().Perm() != want {
 			t.Errorf("%q: %v, %v", path, info.Mode(), err)
 		}

@@ -27,7 +27,7 @@ func softTPM(t *testing.T) string {
 		}
 		t.Skip("SKIPPED, missing: swtpm")
 	}
-	dir, err := os.MkdirTemp("", "tpm") // short: a socket's path has at most 107 bytes
+	dir, err := os.MkdirTemp("", "tpm") //nolint:usetesting // short: a socket's path has at most 107 bytes
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -96,7 +96,7 @@ func SignList(rootDir string, draft *seal.List, now time.Time) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return raw, replace(filepath.Join(rootDir, fileSigned), raw)
+	return raw, replace(filepath.Join(rootDir, fileSigned), raw, 0o600)
 }
 
 // Publish puts a signed list where the receiver hands it out, and what the roles need of it beside: only a list that
@@ -120,7 +120,7 @@ func Publish(l Layout, raw []byte) error {
 	if _, err := s.Update(raw); err != nil {
 		return err
 	}
-	return derive(l, s.List(), replace)
+	return derive(l, s.List(), replacePublic)
 }
 
 // derive writes the files that the receiver and the opener read.
@@ -334,13 +334,19 @@ func ReceiptKeyID(pub ed25519.PublicKey) string {
 	return "receipt-" + hex.EncodeToString(sum[:5])
 }
 
+// replacePublic is for public keys: who publishes a list is not who hands it out, so that all may read it.
+func replacePublic(path string, data []byte) error { return replace(path, data, 0o644) }
+
 // replace writes a file whole and durably, over one that may be there.
-func replace(path string, data []byte) error {
+func replace(path string, data []byte, mode os.FileMode) error {
 	tmp := path + ".next"
 	if err := os.Remove(tmp); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	if err := writeNew(tmp, data); err != nil {
+		return err
+	}
+	if err := os.Chmod(tmp, mode); err != nil {
 		return err
 	}
 	if err := os.Rename(tmp, path); err != nil {

@@ -182,16 +182,6 @@ func loadOrMakeKey(path string, generate func() (any, error)) (any, error) {
 	return LoadKey(path) // another Init may have been first
 }
 
-// writeAll writes the same file into several directories.
-func writeAll(name string, data []byte, dirs ...string) error {
-	for _, d := range dirs {
-		if err := writeNew(filepath.Join(d, name), data); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // writeNew writes a file whole and durably, or leaves an existing one as it is.
 func writeNew(path string, data []byte) error {
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".new-*") // mode 0600
