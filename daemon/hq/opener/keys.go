@@ -13,6 +13,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
@@ -22,14 +24,15 @@ import (
 	"madoguchi/storage/seal"
 )
 
-// Errors of opening.
-var (
-	ErrNoKey = errors.New("opener: this role has no key for the part")
-	ErrOpen  = errors.New("opener: the part does not open: it is not what was sealed for this record")
-)
+// Keys are opening keys from files, one per purpose and generation: the demo's key store. They are never logged and have
+// no text form.
+type Keys struct {
+	parts []record.Part
+	read  func(name string) ([]byte, error) // later generations; nil: none
 
-// Keys are opening keys, one per purpose and generation. They are never logged and have no text form.
-type Keys struct{ byID map[string]openingKey }
+	mu   sync.Mutex
+	byID map[string]openingKey
+}
 
 type openingKey struct {
 	part record.Part
@@ -40,6 +43,7 @@ type privateFile struct {
 	Version  int       `toml:"version"`
 	ID       string    `toml:"id"`
 	Part     string    `toml:"part"`
+	Suite    int       `toml:"suite,omitempty"` // HPKE id of the mechanism; 0: the default one
 	NotAfter time.Time `toml:"not_after"`
 	Private  string    `toml:"private"`
 }
@@ -47,9 +51,18 @@ type privateFile struct {
 // FileOf is the name of the file with the opening key of a part.
 func FileOf(p record.Part) string { return string(p) + ".key.toml" }
 
-// Generate makes a key pair for a part: the bytes of the private file and the public key. The caller wipes file.
+// GenerationFile is the name of the file with a later opening key of a part.
+func GenerationFile(p record.Part, keyID string) string { return string(p) + "." + keyID + ".key.toml" }
+
+// Generate makes a key pair of the default suite for a part: the bytes of the private file and the public key. The
+// caller wipes file.
 func Generate(p record.Part, notAfter time.Time) (file []byte, pub seal.Key, err error) {
-	priv, err := seal.KEM().GenerateKey()
+	return GenerateOf(seal.KEM(), p, notAfter)
+}
+
+// GenerateOf is Generate with one of the mechanisms of seal.KEMOf.
+func GenerateOf(kem hpke.KEM, p record.Part, notAfter time.Time) (file []byte, pub seal.Key, err error) {
+	priv, err := kem.GenerateKey()
 	if err != nil {
 		return nil, seal.Key{}, err
 	}
@@ -58,34 +71,46 @@ func Generate(p record.Part, notAfter time.Time) (file []byte, pub seal.Key, err
 		return nil, seal.Key{}, err
 	}
 	defer clear(raw)
-	pub = seal.Key{ID: keyID(p, priv.PublicKey()), Part: p, NotAfter: notAfter.UTC(), Public: priv.PublicKey()}
-	file, err = toml.Marshal(privateFile{
-		Version: 1, ID: pub.ID, Part: string(p), NotAfter: pub.NotAfter, Private: base64.StdEncoding.EncodeToString(raw),
-	})
+	pub = seal.Key{ID: KeyID(p, priv.PublicKey()), Part: p, NotAfter: notAfter.UTC(), Public: priv.PublicKey()}
+	f := privateFile{Version: 1, ID: pub.ID, Part: string(p), NotAfter: pub.NotAfter, Private: base64.StdEncoding.EncodeToString(raw)}
+	if kem.ID() != seal.KEM().ID() {
+		f.Suite = int(kem.ID())
+	}
+	file, err = toml.Marshal(f)
 	return file, pub, err
 }
 
-// keyID names a key by its purpose and its public bytes, so that two installations never share an id.
-func keyID(p record.Part, pub hpke.PublicKey) string {
+// KeyID names a key by its purpose and its public bytes, so that two installations never share an id.
+func KeyID(p record.Part, pub hpke.PublicKey) string {
 	sum := sha256.Sum256(pub.Bytes())
 	name := string(bytes.ReplaceAll([]byte(p), []byte("_"), []byte("-")))
 	return name + "-" + hex.EncodeToString(sum[:5])
 }
 
+// errFile says no details: they would quote the file.
+var errFile = errors.New("opener: malformed key file")
+
 // parseFile reads a private file.
 func parseFile(raw []byte) (seal.Key, hpke.PrivateKey, error) {
 	var f privateFile
-	if toml.NewDecoder(bytes.NewReader(raw)).DisallowUnknownFields().Decode(&f) != nil || f.Version != 1 {
-		return seal.Key{}, nil, errors.New("opener: malformed key file") // no details: they would quote the file
+	if toml.NewDecoder(bytes.NewReader(raw)).DisallowUnknownFields().Decode(&f) != nil || f.Version != 1 || f.Suite < 0 || f.Suite > 0xffff {
+		return seal.Key{}, nil, errFile
+	}
+	kem := seal.KEM()
+	if f.Suite != 0 {
+		var err error
+		if kem, err = seal.KEMOf(uint16(f.Suite)); err != nil { //nolint:gosec // bounded above
+			return seal.Key{}, nil, err
+		}
 	}
 	b, err := base64.StdEncoding.Strict().DecodeString(f.Private)
 	if err != nil {
-		return seal.Key{}, nil, errors.New("opener: malformed key file")
+		return seal.Key{}, nil, errFile
 	}
 	defer clear(b)
-	priv, err := seal.KEM().NewPrivateKey(b)
+	priv, err := kem.NewPrivateKey(b)
 	if err != nil {
-		return seal.Key{}, nil, errors.New("opener: malformed key file")
+		return seal.Key{}, nil, errFile
 	}
 	return seal.Key{ID: f.ID, Part: record.Part(f.Part), NotAfter: f.NotAfter, Public: priv.PublicKey()}, priv, nil
 }
@@ -108,7 +133,7 @@ func LoadKeys(dir string, parts ...record.Part) (*Keys, error) {
 
 // LoadKeysWith is LoadKeys with the key files from elsewhere. What read gives is wiped.
 func LoadKeysWith(read func(record.Part) ([]byte, error), parts ...record.Part) (*Keys, error) {
-	k := &Keys{byID: map[string]openingKey{}}
+	k := &Keys{parts: parts, byID: map[string]openingKey{}}
 	for _, p := range parts {
 		raw, err := read(p)
 		if err != nil {
@@ -127,21 +152,48 @@ func LoadKeysWith(read func(record.Part) ([]byte, error), parts ...record.Part) 
 	return k, nil
 }
 
+// Later lets the store look for keys of later generations when they are first asked for, so that a rotation needs no
+// restart. read gives a file of the opener's directory by its name (GenerationFile) and is wiped. It is called before
+// the store is used.
+func (k *Keys) Later(read func(name string) ([]byte, error)) { k.read = read }
+
+// Key implements KeyStore.
+func (k *Keys) Key(part record.Part, id string) (hpke.PrivateKey, error) {
+	if !slices.Contains(k.parts, part) {
+		return nil, ErrNoKey
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	found, ok := k.byID[id]
+	switch {
+	case ok && found.part == part:
+		return found.key, nil
+	case ok || k.read == nil || !seal.ValidKeyID(id):
+		return nil, &Unavailable{WaitUnknown}
+	}
+	raw, err := k.read(GenerationFile(part, id))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, &Unavailable{WaitUnknown}
+	}
+	if err != nil {
+		return nil, &Unavailable{WaitUnfit}
+	}
+	pub, priv, err := parseFile(raw)
+	clear(raw)
+	if err != nil || pub.Part != part || pub.ID != id {
+		return nil, &Unavailable{WaitUnfit}
+	}
+	k.byID[id] = openingKey{part: part, key: priv}
+	return priv, nil
+}
+
 // Has says whether this role can open the sealed part.
 func (k *Keys) Has(s seal.Sealed) bool {
-	key, ok := k.byID[s.KeyID]
-	return ok && key.part == s.Part
+	_, err := k.Key(s.Part, s.KeyID)
+	return err == nil
 }
 
 // Open opens one sealed part of the record. The caller wipes the result.
 func (k *Keys) Open(device, id string, schema int, s seal.Sealed) (*secret.Bytes, error) {
-	if !k.Has(s) {
-		return nil, ErrNoKey
-	}
-	info := seal.Context{Device: device, Record: id, Part: s.Part, Schema: schema, KeyID: s.KeyID}.Info()
-	b, err := hpke.Open(k.byID[s.KeyID].key, seal.KDF(), seal.AEAD(), info, s.Bytes)
-	if err != nil {
-		return nil, ErrOpen
-	}
-	return secret.New(b), nil
+	return Open(k, device, id, schema, s)
 }

@@ -50,8 +50,12 @@ type PartState struct {
 	Part  record.Part
 	KeyID string
 	Size  int
-	State string // "opened", "no-key", "failed" or "not-asked"
+	State string // "opened", "no-key" (not this role's), "waiting" (for its key), "failed" or "not-asked"
+	Code  string // of "waiting": a Wait; of "failed": CodeOpen or a record.Code
 }
+
+// CodeOpen says that a part is not what was sealed for this record.
+const CodeOpen = "open"
 
 // Opened is a record as far as this role may see it. Wipe it after use.
 type Opened struct {
@@ -74,7 +78,7 @@ func (o *Opened) Wipe() {
 // Opener opens stored records. All fields are required.
 type Opener struct {
 	Store    store.Reader
-	Keys     *Keys
+	Keys     KeyStore
 	Devices  device.Dir
 	Receipts wire.ReceiptKeys
 }
@@ -153,17 +157,14 @@ func (o *Opener) openParts(env *wire.Envelope, parts []record.Part, out *Opened)
 		for _, p := range parts {
 			asked = asked || p == s.Part
 		}
+		if asked {
+			state.State, state.Code = o.openPart(env, s, out)
+		}
 		switch {
-		case asked && !o.Keys.Has(s):
-			state.State = "no-key"
-		case asked && o.openPart(env, s, out) != nil:
-			state.State = "failed"
+		case state.State == "failed":
 			out.Verified.Canonical = Failed
-		case asked:
-			state.State = "opened"
-			if out.Verified.Canonical == NotChecked {
-				out.Verified.Canonical = Passed
-			}
+		case state.State == "opened" && out.Verified.Canonical == NotChecked:
+			out.Verified.Canonical = Passed
 		}
 		all = all && state.State == "opened"
 		out.Parts = append(out.Parts, state)
@@ -176,16 +177,27 @@ func (o *Opener) openParts(env *wire.Envelope, parts []record.Part, out *Opened)
 	}
 }
 
-func (o *Opener) openPart(env *wire.Envelope, s seal.Sealed, out *Opened) error {
+// openPart opens one part into out and says what became of it.
+func (o *Opener) openPart(env *wire.Envelope, s seal.Sealed, out *Opened) (state, code string) {
 	h := env.Header
-	plain, err := o.Keys.Open(h.Device, h.ID, h.Schema, s)
-	if err != nil {
-		return err
+	plain, err := Open(o.Keys, h.Device, h.ID, h.Schema, s)
+	var away *Unavailable
+	switch {
+	case errors.Is(err, ErrNoKey):
+		return "no-key", ""
+	case errors.As(err, &away):
+		return "waiting", string(away.Why)
+	case err != nil:
+		return "failed", CodeOpen
 	}
 	if err := record.DecodePart(s.Part, plain.Reveal(), out.Record); err != nil {
 		plain.Wipe()
-		return err
+		var refused *record.Error
+		if errors.As(err, &refused) {
+			return "failed", string(refused.Code)
+		}
+		return "failed", string(record.CodeSyntax)
 	}
 	out.Canon[s.Part] = plain
-	return nil
+	return "opened", ""
 }
