@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto"
+	"crypto/ecdsa"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -14,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -53,6 +55,7 @@ type hqKit struct {
 	server *httptest.Server
 	ca     []byte
 	log    *bytes.Buffer
+	tamper func(*enroll.Answer) // what a false HQ would answer
 }
 
 func newHQ(t *testing.T) *hqKit {
@@ -75,9 +78,24 @@ func newHQ(t *testing.T) *hqKit {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.server = httptest.NewUnstartedServer(hq.Handler(hq.Options{
+	honest := hq.Handler(hq.Options{
 		Devices: device.Dir(h.layout.Devices()), Codes: h.codes(), Issuer: issuer, Keys: keys, Now: h.clock.now,
 		Log: slog.New(slog.NewTextHandler(&locked{w: h.log}, nil)),
+	})
+	h.server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if h.tamper == nil || req.Method != http.MethodPost {
+			honest.ServeHTTP(w, req)
+			return
+		}
+		rec := httptest.NewRecorder()
+		honest.ServeHTTP(rec, req)
+		body := rec.Body.Bytes()
+		if a, err := enroll.ParseAnswer(body); err == nil {
+			h.tamper(a)
+			body, _ = a.Encode()
+		}
+		w.WriteHeader(rec.Code)
+		_, _ = w.Write(body)
 	}))
 	cert, err := tls.LoadX509KeyPair(filepath.Join(h.layout.Receiver(), "server.crt.pem"), filepath.Join(h.layout.Receiver(), "server.key.pem"))
 	if err != nil {
@@ -186,4 +204,22 @@ func fingerprintOf(t *testing.T, pub crypto.PublicKey) [32]byte {
 		t.Fatal(err)
 	}
 	return sha256.Sum256(der)
+}
+
+func ecdsaOf(t *testing.T, pub crypto.PublicKey) *ecdsa.PublicKey {
+	t.Helper()
+	k, ok := pub.(*ecdsa.PublicKey)
+	if !ok {
+		t.Fatalf("got a %T", pub)
+	}
+	return k
+}
+
+// groupOf is the group of a file.
+func groupOf(info os.FileInfo) uint32 {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0
+	}
+	return st.Gid
 }
