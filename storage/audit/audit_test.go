@@ -254,7 +254,7 @@ func TestTornTail(t *testing.T) {
 
 // TestDamage: a flipped bit inside is noticed, the file is kept, and a new log says that it begins.
 func TestDamage(t *testing.T) {
-	for name, at := range map[string]int{"magic": 3, "origin": 30, "first-leaf": 120, "middle": 5000} {
+	for name, at := range map[string]int{"magic": 3, "origin": 30, "first-leaf": 120, "middle": 5000, "last-but-one": -300} {
 		t.Run(name, func(t *testing.T) {
 			k := newKit(t)
 			k.fill(t, 50)
@@ -267,6 +267,7 @@ func TestDamage(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			at := (at + len(raw)) % len(raw)
 			raw[at] ^= 0x10
 			if err := os.WriteFile(path, raw, 0o600); err != nil {
 				t.Fatal(err)

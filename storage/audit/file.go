@@ -131,8 +131,8 @@ func scan(f *os.File) (origin string, marks []mark, err error) {
 		switch {
 		case errors.Is(err, io.EOF):
 		case errors.Is(err, errTorn):
-			if info.Size()-r.end > frameHead+MaxLeaf { // more than one frame: not the tail of a last write
-				return "", nil, ErrDamaged
+			if err := torn(f, r.end, info.Size()); err != nil {
+				return "", nil, err
 			}
 		case err != nil:
 			return "", nil, err
@@ -145,6 +145,28 @@ func scan(f *os.File) (origin string, marks []mark, err error) {
 		}
 		return origin, append(marks, mark{r.end, tree}), nil
 	}
+}
+
+// torn tells whether what lies behind the last good frame can be the tail of one write that was never acknowledged: it
+// is no longer than a frame, and no good frame begins in it, for that one would have been written after this.
+func torn(f io.ReaderAt, from, size int64) error {
+	if size-from > frameHead+MaxLeaf {
+		return ErrDamaged
+	}
+	rest := make([]byte, size-from)
+	if _, err := f.ReadAt(rest, from); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	for i := 1; i+frameHead < len(rest); i++ {
+		n := int(binary.BigEndian.Uint32(rest[i:]))
+		if n < 1 || n > MaxLeaf || i+frameHead+n > len(rest) {
+			continue
+		}
+		if tlog.RecordHash(rest[i+frameHead:i+frameHead+n]) == tlog.Hash(rest[i+4:i+frameHead]) {
+			return ErrDamaged
+		}
+	}
+	return nil
 }
 
 // create makes a new file with its first leaf, durable and whole or not at all.

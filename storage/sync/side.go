@@ -57,7 +57,7 @@ func (u *Uploader) side(ctx context.Context) {
 	after := SideEvery
 	if err := u.sendSide(ctx); err != nil && ctx.Err() == nil {
 		u.sideFailed++
-		after = max(SideEvery, u.opt.Jitter(min(backoffBase<<min(u.sideFailed, 10), backoffCap)))
+		after = u.opt.Jitter(min(backoffBase<<min(u.sideFailed, 10), backoffCap))
 	} else {
 		u.sideFailed = 0
 	}
