@@ -23,6 +23,7 @@ const rcRetry = 0x922
 type link struct {
 	fd      int
 	timeout time.Duration
+	device  bool // a character device
 	broken  bool
 }
 
@@ -34,6 +35,7 @@ func dial(path string, timeout time.Duration) (*link, error) {
 	l := &link{timeout: timeout}
 	switch mode := info.Mode(); {
 	case mode&os.ModeCharDevice != 0:
+		l.device = true
 		// O_NONBLOCK lets the kernel work on a command while poll waits for it with a limit.
 		l.fd, err = unix.Open(path, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	case mode&os.ModeSocket != 0:
@@ -100,6 +102,10 @@ func (l *link) exchange(command []byte, end time.Time) ([]byte, error) {
 		}
 		n, err := unix.Read(l.fd, buf[got:])
 		if err == unix.EINTR || err == unix.EAGAIN { //nolint:errorlint // a plain errno
+			continue
+		}
+		if err == nil && n == 0 && l.device { // some kernels say "readable" before the answer is there
+			_, _ = unix.Poll(nil, 1)
 			continue
 		}
 		if err != nil || n == 0 {
