@@ -2,7 +2,7 @@
 // mode, for the audit log and for the queue. The files of both stay kioskd's alone, so that no second program can
 // change them. One request a line, one answer a line, in JSON; what is long follows as further lines.
 //
-// Only root and kioskd's own user may connect. Only daemon/kiosk and daemon/kioskctl import it.
+// Only root and kioskd's own user may connect. Only daemon/kiosk, daemon/kioskctl and daemon/doctor import it.
 package control
 
 import (

@@ -1,5 +1,5 @@
 // Package credential reads private keys: from systemd's credentials where the unit delivers one, otherwise from a file
-// that strangers can neither read nor change. Only daemon/kiosk, daemon/kioskctl and daemon/hqd import it.
+// that strangers can neither read nor change. Only daemon/kiosk, daemon/kioskctl, daemon/doctor and daemon/hqd import it.
 package credential
 
 import (

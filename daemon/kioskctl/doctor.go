@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"madoguchi/daemon/doctor"
 	"madoguchi/hardware/card"
 	"madoguchi/hardware/pcsc"
 	"madoguchi/hardware/reader"
@@ -33,8 +34,8 @@ func (d *diagnosis) bad(kind error, wrong, cure string) {
 
 var errUnhealthy = errors.New("not healthy, see above")
 
-// doctor is card doctor. It reads nothing that belongs to a person and costs no try. An empty reader is healthy.
-func doctor(ctx context.Context, args []string, out io.Writer) error {
+// cardDoctor is card doctor. It reads nothing that belongs to a person and costs no try. An empty reader is healthy.
+func cardDoctor(ctx context.Context, args []string, out io.Writer) error {
 	f := flags("card doctor")
 	name := f.String("reader", readerAuto, "")
 	if err := parse(f, args); err != nil {
@@ -52,41 +53,23 @@ func doctor(ctx context.Context, args []string, out io.Writer) error {
 	return d.worst
 }
 
-// service looks at pcscd and its readers.
+// service looks at pcscd and its readers, as the doctor of the whole kiosk does.
 func (d *diagnosis) service(ctx context.Context, r *pcsc.Reader) bool {
-	all, err := r.List(ctx)
-	switch {
-	case errors.Is(err, pcsc.ErrNoCgo):
-		d.bad(err, "this kioskctl was built without cgo and has no PC/SC", "install the packaged one, or build it with CGO_ENABLED=1 and libpcsclite-dev")
-		return false
-	case err != nil:
-		d.bad(err, "pcscd does not answer", "apt-get install pcscd; systemctl enable --now pcscd.socket; without rights, see polkit's rule for org.debian.pcsc-lite.access_pcsc")
-		return false
+	listed, err := r.List(ctx)
+	kind := err
+	if kind == nil {
+		kind = reader.ErrReaderLost
 	}
-	d.good("pcscd answers")
-	used := 0
-	for _, l := range all {
-		what := "not used: another reader was named, or a contactless one is there"
-		switch {
-		case l.Used:
-			what = "used"
-			used++
-		case l.SAM:
-			what = "not used: a slot for a security module"
+	fit := true
+	for _, f := range doctor.Readers(readersOf(listed, err)) {
+		if f.Grade == doctor.OK {
+			d.good("%s", f.Text)
+			continue
 		}
-		if l.Virtual {
-			what += "; virtual (vpcd)"
-		}
-		d.good("reader %q: %s, %s", l.Name, l.Presence, what)
+		d.bad(kind, f.Text, f.Cure)
+		fit = false
 	}
-	if used == 0 {
-		wrong := "pcscd has no reader that can be used"
-		if len(all) == 0 {
-			wrong = "pcscd has no reader at all"
-		}
-		d.bad(reader.ErrReaderLost, wrong, "plug the reader in; check lsusb and the driver (libccid, or the maker's); check the name given with --reader")
-	}
-	return used > 0
+	return fit
 }
 
 // level looks at what lies on the reader.

@@ -1,5 +1,6 @@
-// Command kioskctl is the operator's hand at a kiosk: it checks a configuration, asks for the page's address, makes
-// staff PIN hashes, places virtual cards, and reads, counts and diagnoses cards. docs/kioskctl.md is its manual.
+// Command kioskctl is the operator's hand at a kiosk: it examines the whole kiosk, checks a configuration, asks for the
+// page's address, makes staff PIN hashes, places virtual cards, and reads, counts and diagnoses cards. docs/kioskctl.md is
+// its manual.
 package main
 
 import (
@@ -14,9 +15,13 @@ import (
 
 	"madoguchi/daemon/config"
 	"madoguchi/daemon/launcher"
+	"madoguchi/face/jp2"
+	"madoguchi/internal/child"
 )
 
 const usage = `kioskctl COMMAND
+  doctor [--config FILE] [--json]
+                               what is wrong with this kiosk, and the cure of each finding; changes nothing
   config check FILE            check a configuration
   page SOCKET                  print the kiosk page's address with a one-time token (RUNTIME_DIR/launcher.sock)
   staff-hash                   read a PIN from standard input, print its hash for [[staff]] pin_hash
@@ -67,6 +72,7 @@ var errUsage = errors.New("usage")
 const limit = 60 * time.Second
 
 func main() {
+	child.Main(jp2.Handlers())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stdin, os.Stdout)
 	stop()
@@ -110,6 +116,8 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer) error 
 		return checkTrust(args[2:], out)
 	case len(args) >= 1 && args[0] == "enroll":
 		return enrollCommand(ctx, args[1:], in, out)
+	case len(args) >= 1 && args[0] == "doctor":
+		return kioskDoctor(ctx, args[1:], out)
 	case len(args) >= 1 && args[0] == "audit":
 		return auditCommand(ctx, args[1:], out)
 	case len(args) >= 1 && args[0] == "queue":
@@ -129,7 +137,7 @@ func cardCommand(ctx context.Context, verb string, args []string, in io.Reader, 
 	case "tries":
 		return countTries(ctx, args, out)
 	case "doctor":
-		return doctor(ctx, args, out)
+		return cardDoctor(ctx, args, out)
 	}
 	return errUsage
 }

@@ -9,10 +9,15 @@ import (
 	"testing"
 	"time"
 
+	"madoguchi/face/jp2"
 	"madoguchi/hardware/hardwaretest/pcscd"
+	"madoguchi/internal/child"
 )
 
-func TestMain(m *testing.M) { os.Exit(pcscd.Main(m)) }
+func TestMain(m *testing.M) {
+	child.Main(jp2.Handlers())
+	os.Exit(pcscd.Main(m))
+}
 
 // card simulate, card doctor, card tries and card read through a real pcscd, libpcsclite and the vpcd driver.
 func TestThroughRealPCSC(t *testing.T) {

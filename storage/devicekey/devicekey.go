@@ -3,7 +3,7 @@
 // certificate can use them too. Which of the two a PEM file holds is said by its type: "TSS2 PRIVATE KEY" (a blob that
 // only its own TPM can load; the form of the TPM key files that other tools use) or "PRIVATE KEY" (PKCS #8).
 //
-// Only storage/..., daemon/kiosk and daemon/kioskctl may import it.
+// Only storage/..., daemon/kiosk, daemon/kioskctl and daemon/doctor may import it.
 package devicekey
 
 import (
