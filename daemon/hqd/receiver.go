@@ -21,7 +21,7 @@ import (
 	"madoguchi/daemon/hq/ingest"
 	"madoguchi/daemon/hq/setup"
 	"madoguchi/daemon/hq/witness"
-	"madoguchi/storage/seal"
+	"madoguchi/storage/enroll"
 	"madoguchi/storage/sync"
 )
 
@@ -45,6 +45,11 @@ func runReceiver(ctx context.Context, args []string, out io.Writer, log *slog.Lo
 	if err != nil {
 		return err
 	}
+	enrol, keys, err := enrolment(l, log)
+	if err != nil {
+		return err
+	}
+	o.Keys = keys.Public()
 	if err := receiverKeys(l, &o); err != nil {
 		return err
 	}
@@ -60,7 +65,7 @@ func runReceiver(ctx context.Context, args []string, out io.Writer, log *slog.Lo
 	}
 	limits.tune()
 	r := ingest.New(o)
-	s := newServer(routes(r, witness.Handler(witness.Options{Store: records, Devices: o.Devices, Now: time.Now, Log: log})), log)
+	s := newServer(routes(r, enrol, witness.Handler(witness.Options{Store: records, Devices: o.Devices, Now: time.Now, Log: log})), log)
 	s.TLSConfig = tlsConfig
 	if _, err := fmt.Fprintf(out, "hqd receiver: https://%s/ (profile %s)\n", ln.Addr(), o.Profile); err != nil {
 		return err
@@ -72,15 +77,19 @@ func runReceiver(ctx context.Context, args []string, out io.Writer, log *slog.Lo
 }
 
 // routes puts the device API together.
-func routes(records, seen http.Handler) http.Handler {
+func routes(records, enrol, seen http.Handler) http.Handler {
 	mux := http.NewServeMux()
+	for _, path := range []string{enroll.PathEnroll, enroll.PathRenew, enroll.PathKeys} {
+		mux.Handle(path, enrol)
+	}
 	mux.Handle("/", records) // also for whatever else is asked for: its answers say what there is
 	mux.Handle("/v1/audit", seen)
 	mux.Handle("/v1/heartbeat", seen)
 	return mux
 }
 
-// receiverTLS wants a kiosk's certificate from HQ's own CA for every connection.
+// receiverTLS verifies a kiosk's certificate against HQ's own CA. One is not demanded by the TLS layer, because a kiosk
+// that enrols has none yet; every handler but that one refuses who comes without.
 func receiverTLS(l setup.Layout) (*tls.Config, error) {
 	chain, err := os.ReadFile(filepath.Join(l.Receiver(), "server.crt.pem"))
 	if err != nil {
@@ -104,18 +113,11 @@ func receiverTLS(l setup.Layout) (*tls.Config, error) {
 		return nil, errors.New("the CA's certificate is malformed")
 	}
 	return &tls.Config{
-		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool,
+		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}, ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: pool,
 	}, nil
 }
 
 func receiverKeys(l setup.Layout, o *ingest.Options) error {
-	raw, err := os.ReadFile(filepath.Join(l.Receiver(), sync.FileSealKeys))
-	if err != nil {
-		return err
-	}
-	if o.Keys, err = seal.ParsePublicKeys(raw); err != nil {
-		return err
-	}
 	private, err := credential.FromEnvironment().Read(credential.ReceiptKey, filepath.Join(l.Receiver(), setup.FileReceiptKey))
 	if err != nil {
 		return err

@@ -27,9 +27,13 @@ import (
 	"madoguchi/daemon/staff"
 	"madoguchi/face/jp2"
 	"madoguchi/storage/audit"
+	"madoguchi/storage/devicekey"
+	"madoguchi/storage/enroll"
 	"madoguchi/storage/outbox"
 	"madoguchi/storage/queue"
+	"madoguchi/storage/seal"
 	"madoguchi/storage/sync"
+	"madoguchi/storage/wire"
 	"madoguchi/ui/console"
 	"madoguchi/ui/hub"
 	"madoguchi/ui/screen"
@@ -56,6 +60,10 @@ type kiosk struct {
 	audit   *audit.Log
 	journal *journal
 	roster  *staff.Roster
+	keys    *seal.Store     // HQ's keys
+	renewer *enroll.Renewer // of the kiosk's certificate
+	client  *http.Client    // to HQ
+	tpm     *devicekey.TPM  // nil when no key is in one
 	started time.Time
 	device  *ecdsa.PublicKey            // of the device key
 	working atomic.Bool                 // somebody is in maintenance
@@ -87,6 +95,9 @@ func open(cfg *config.Config, log *slog.Logger) (_ *kiosk, err error) {
 	bundle, err := loadBundle(cfg.HQ.Bundle, log)
 	if err != nil {
 		return nil, fmt.Errorf("enrolment bundle: %w", err)
+	}
+	if err := k.openEnrolment(bundle); err != nil {
+		return nil, err
 	}
 	if err := k.openStorage(bundle); err != nil {
 		return nil, err
@@ -139,7 +150,8 @@ func (k *kiosk) uploader(b *sync.Bundle) (*sync.Uploader, error) {
 		url = k.cfg.HQ.URL
 	}
 	return sync.New(sync.Options{
-		Queue: k.queue, Client: b.Client(), URL: url, Device: b.Device, Receipts: b.Receipts, Now: time.Now,
+		Queue: k.queue, Client: k.client, URL: url, Newer: func() wire.ReceiptKeys { return sync.ReceiptKeysOf(k.keys.Receipts()) },
+		Device: b.Device, Receipts: b.Receipts, Now: time.Now,
 		Audit: k.audit, Beat: k.beat, Rate: k.cfg.Upload.MaxKiBPerSecond << 10,
 		Report: func(l sync.Levels) {
 			k.levels.Store(&l)
@@ -219,6 +231,7 @@ func (k *kiosk) run(ctx context.Context, out io.Writer) error {
 	group.Go(func() error { return serve(ctx, k.staff, k.console) })
 	group.Go(func() error { return k.forward(ctx) })
 	group.Go(func() error { return k.journal.run(ctx) })
+	group.Go(func() error { return k.keepEnrolled(ctx) })
 	group.Go(func() error {
 		return control.Serve(ctx, filepath.Join(k.cfg.Kiosk.RuntimeDir, control.Socket), hand{k})
 	})
@@ -293,5 +306,8 @@ func (k *kiosk) close() {
 	}
 	if k.queue != nil {
 		_ = k.queue.Close()
+	}
+	if k.tpm != nil {
+		k.tpm.Close()
 	}
 }

@@ -40,6 +40,7 @@ const (
 	Unshelved     Kind = "unshelved"      // ID: record; Staff
 	KeysChanged   Kind = "keys-changed"   // Hash: of HQ's key list now in force
 	Enrolled      Kind = "enrolled"       // Hash: of the device's certificate
+	Alarmed       Kind = "alarmed"        // Reason: what HQ or its answers were wrong about
 	AuditExported Kind = "audit-exported" // Staff or empty; Count: leaves
 )
 
@@ -48,7 +49,7 @@ func Kinds() []Kind {
 	return []Kind{
 		LogBegins, Started, Stopped, Configured, Recorded, RecordFailed, Ended, StaffIn, StaffOut, StaffRefused,
 		StaffDecided, PhotoViewed, Maintenance, CardRead, ClockJumped, Quarantined, Salvaged, Shelved, Unshelved,
-		KeysChanged, Enrolled, AuditExported,
+		KeysChanged, Enrolled, Alarmed, AuditExported,
 	}
 }
 

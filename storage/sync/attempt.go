@@ -72,7 +72,7 @@ func (u *Uploader) attempt(ctx context.Context, item queue.Item) result {
 func (u *Uploader) judge(item queue.Item, res *http.Response, body []byte) result {
 	switch res.StatusCode {
 	case http.StatusOK, http.StatusCreated:
-		r, err := wire.VerifyReceipt(body, u.opt.Receipts, u.opt.Device, item.ID, item.Digest)
+		r, err := wire.VerifyReceipt(body, u.receipts(), u.opt.Device, item.ID, item.Digest)
 		if err != nil {
 			return result{code: CodeReceipt}
 		}

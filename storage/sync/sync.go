@@ -32,11 +32,12 @@ type Options struct {
 	URL      string       // of HQ, e.g. "https://hq.example:8443"
 	Device   string
 	Receipts wire.ReceiptKeys
-	Now      func() time.Time // wall clock, for levels only; back-off runs on the monotonic clock
-	Report   func(Levels)     // called from Run's goroutine after every change; nil: nobody wants to know
-	Audit    AuditLog         // nil: no audit log is sent
-	Beat     func() Beat      // what the kiosk says of itself; nil: no heartbeat
-	Rate     int              // most bytes a second on the way to HQ; 0: no cap
+	Now      func() time.Time        // wall clock, for levels only; back-off runs on the monotonic clock
+	Report   func(Levels)            // called from Run's goroutine after every change; nil: nobody wants to know
+	Newer    func() wire.ReceiptKeys // HQ's receipt keys as they are now; nil: Receipts for ever
+	Audit    AuditLog                // nil: no audit log is sent
+	Beat     func() Beat             // what the kiosk says of itself; nil: no heartbeat
+	Rate     int                     // most bytes a second on the way to HQ; 0: no cap
 	// Jitter picks a duration in 0..most; nil: at random. Tests fix it.
 	Jitter func(most time.Duration) time.Duration
 }
@@ -93,6 +94,14 @@ func New(o Options) (*Uploader, error) {
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	o.Client = &client
 	return &Uploader{opt: o, pace: newPace(o.Rate)}, nil
+}
+
+// receipts are the keys that a receipt may be signed with now.
+func (u *Uploader) receipts() wire.ReceiptKeys {
+	if u.opt.Newer != nil {
+		return u.opt.Newer()
+	}
+	return u.opt.Receipts
 }
 
 // Run uploads until the context ends, and returns its error. It starts no goroutines.

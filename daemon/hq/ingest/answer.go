@@ -22,6 +22,7 @@ const (
 	codeConflict    code = "conflict"       // another envelope of this id is stored: an alarm
 	codeUnknown     code = "unknown-device" // the kiosk is not registered
 	codeRevoked     code = "revoked"        // the kiosk may not send any more
+	codeSuperseded  code = "superseded"     // the certificate is of an earlier enrolment
 	codeSize        code = "size"           // larger than any envelope
 	codeDevice      code = "device"         // the envelope is another kiosk's
 	codeID          code = "id"             // the envelope has another id than the address
@@ -63,7 +64,7 @@ func Answers() []Answer {
 		{http.StatusForbidden, []string{string(codeCertificate)}, false},
 		{http.StatusRequestTimeout, []string{string(codeSlow)}, false},
 		{http.StatusConflict, []string{string(codeConflict)}, false},
-		{http.StatusGone, []string{string(codeRevoked), string(codeUnknown)}, false},
+		{http.StatusGone, []string{string(codeRevoked), string(codeSuperseded), string(codeUnknown)}, false},
 		{http.StatusRequestEntityTooLarge, []string{string(codeSize)}, false},
 		{http.StatusUnprocessableEntity, poison, false},
 		{http.StatusTooManyRequests, []string{string(codeRate)}, true},

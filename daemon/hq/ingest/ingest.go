@@ -110,18 +110,18 @@ func (r *Receiver) Guard(next func(w http.ResponseWriter, req *http.Request, dev
 
 // device tells who is calling.
 func (r *Receiver) device(req *http.Request) (device.Device, *refusal) {
-	if req.TLS == nil || len(req.TLS.VerifiedChains) == 0 {
-		return device.Device{}, &refusal{http.StatusForbidden, codeCertificate, 0}
-	}
-	name := req.TLS.VerifiedChains[0][0].Subject.CommonName
-	dev, err := r.opt.Devices.Lookup(name)
+	dev, err := r.opt.Devices.Admit(req.TLS)
 	switch {
+	case errors.Is(err, device.ErrCertificate):
+		return device.Device{}, &refusal{http.StatusForbidden, codeCertificate, 0}
+	case errors.Is(err, device.ErrSuperseded):
+		return dev, &refusal{http.StatusGone, codeSuperseded, 0}
 	case errors.Is(err, device.ErrUnknown):
 		return device.Device{}, &refusal{http.StatusGone, codeUnknown, 0}
 	case errors.Is(err, device.ErrRevoked):
 		return dev, &refusal{http.StatusGone, codeRevoked, 0}
 	case err != nil:
-		r.opt.Log.Error("device file", slog.String("device", name))
+		r.opt.Log.Error("device file", slog.Any("error", err))
 		return device.Device{}, &refusal{http.StatusServiceUnavailable, codeStore, 30 * time.Second}
 	}
 	return dev, nil
@@ -215,7 +215,7 @@ func (r *Receiver) check(req *http.Request, dev device.Device, body []byte) (*wi
 	case env.Header.Device != dev.Name:
 		return never(codeDevice)
 	}
-	if err := env.VerifyDevice(dev.Public); err != nil {
+	if err := dev.Verify(false, env.VerifyDevice); err != nil {
 		return never(poison(err))
 	}
 	if len(env.Header.Virtual) > 0 && r.opt.Profile != Demo {

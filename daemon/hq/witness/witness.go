@@ -95,18 +95,18 @@ func (h *handler) guard(most int64, next func(context.Context, device.Device, []
 }
 
 func (h *handler) admit(w http.ResponseWriter, r *http.Request, most int64, next func(context.Context, device.Device, []byte) answer) answer {
-	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
-		return refuse(http.StatusForbidden, "certificate")
-	}
-	name := r.TLS.VerifiedChains[0][0].Subject.CommonName
-	dev, err := h.Devices.Lookup(name)
+	dev, err := h.Devices.Admit(r.TLS)
 	switch {
+	case errors.Is(err, device.ErrCertificate):
+		return refuse(http.StatusForbidden, "certificate")
+	case errors.Is(err, device.ErrSuperseded):
+		return refuse(http.StatusGone, "superseded")
 	case errors.Is(err, device.ErrUnknown):
 		return refuse(http.StatusGone, "unknown-device")
 	case errors.Is(err, device.ErrRevoked):
 		return refuse(http.StatusGone, "revoked")
 	case err != nil:
-		h.Log.Error("device file", slog.String("device", name))
+		h.Log.Error("device file", slog.Any("error", err))
 		return refuse(http.StatusServiceUnavailable, "store")
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
