@@ -1,6 +1,9 @@
 // Package policy holds the rules of business: which routes a service allows, and what the facts of one session
-// amount to. It is pure and imports nothing of ours; daemon/flow and daemon/session import it.
+// amount to. It is pure and imports nothing of ours but its own daemon/policy/methods; daemon/flow, daemon/session and
+// what loads or shows rules import it.
 package policy
+
+import "madoguchi/daemon/policy/methods"
 
 // Check is the result of one check. The zero value is NotChecked, which is never a pass.
 type Check uint8
@@ -32,7 +35,7 @@ type Method struct {
 	Note    string
 }
 
-// Profile is one service as the operator configured it.
+// Profile is one service as the operator configured it. It is comparable.
 type Profile struct {
 	ID               string
 	Channel          Channel
@@ -41,6 +44,8 @@ type Profile struct {
 	FaceTries        int  // captures before staff compare, at least 1
 	CardTries        int  // unreadable cards before staff come, at least 1
 	MinorAge         int  // below this age a guardian and staff are needed
+
+	Service // the rest of its rules
 }
 
 // Facts is what one session established. The zero value is a session that established nothing.
@@ -55,6 +60,10 @@ type Facts struct {
 	Match        Check
 	Live         Check
 	StaffOnDuty  bool
+
+	Method     methods.Code // how it was done; empty is the in-person method
+	Expired    bool         // the card, by its own date
+	Revocation Check        // of the signature certificate; for the JPKI method only
 }
 
 // Verdict is what the rules say.
@@ -64,6 +73,7 @@ type Verdict uint8
 const (
 	ToStaff Verdict = iota // people decide; the zero value, so that a forgotten case lands here
 	Accept
+	Pend // complete, but HQ or a platform has the last word: never shown or recorded as verified
 )
 
 // Reason is a stable code, the same as the trouble codes people see.
@@ -83,30 +93,21 @@ const (
 	ReasonUnsure         Reason = "face-unsure"
 	ReasonNoStaff        Reason = "no-staff"
 	ReasonService        Reason = "staff-needed"
+	ReasonExpired        Reason = "card-expired"
+	ReasonPending        Reason = "revocation-pending"
+	ReasonRevoked        Reason = "certificate-revoked"
 )
 
 // Decide says whether the machine may accept, and if not, why people must look. The order is the order of
 // weight: the first reason found is the one staff see first. Whatever is not a clean pass goes to people.
 func Decide(p Profile, f Facts) (Verdict, Reason) {
+	if r := against(p, f); r != ReasonNone {
+		return ToStaff, r
+	}
+	if f.Method == methods.JPKISignature {
+		return decideJPKI(p, f)
+	}
 	switch {
-	case f.Proof == Fail:
-		return ToStaff, ReasonForged
-	case f.Live == Fail:
-		return ToStaff, ReasonAttack
-	case f.Match == Fail:
-		return ToStaff, ReasonMismatch
-	case !f.Read:
-		return ToStaff, ReasonNotRead
-	case !f.Confirmed:
-		return ToStaff, ReasonWrongData
-	case f.Minor:
-		return ToStaff, ReasonMinor
-	case !f.Photo, !f.FaceConsent, f.FaceDeclined, f.Match == NotChecked, f.Live == NotChecked:
-		return ToStaff, ReasonNoPhoto
-	case f.Match == Unsure, f.Live == Unsure:
-		return ToStaff, ReasonUnsure
-	case f.Proof != Pass:
-		return ToStaff, ReasonProofUnchecked
 	case p.Channel != Attended, !p.MachineMayDecide:
 		return ToStaff, ReasonService
 	case !f.StaffOnDuty:
@@ -115,11 +116,67 @@ func Decide(p Profile, f Facts) (Verdict, Reason) {
 	return Accept, ReasonNone
 }
 
+// against is the first thing that stands against the facts, whoever may decide.
+func against(p Profile, f Facts) Reason {
+	switch {
+	case f.Proof == Fail:
+		return ReasonForged
+	case f.Revocation == Fail:
+		return ReasonRevoked
+	case f.Live == Fail:
+		return ReasonAttack
+	case f.Match == Fail:
+		return ReasonMismatch
+	case !f.Read:
+		return ReasonNotRead
+	case !f.Confirmed:
+		return ReasonWrongData
+	case f.Minor:
+		return ReasonMinor
+	case f.Expired:
+		return ReasonExpired
+	}
+	if r := againstFace(p, f); r != ReasonNone {
+		return r
+	}
+	if f.Proof != Pass {
+		return ReasonProofUnchecked
+	}
+	return ReasonNone
+}
+
+// againstFace: a service without faces asks for none, and only that.
+func againstFace(p Profile, f Facts) Reason {
+	lively := p.Liveness == LivenessOff || f.Live == Pass
+	switch {
+	case p.Face == FaceNone:
+		return ReasonNone
+	case !f.Photo, !f.FaceConsent, f.FaceDeclined, f.Match == NotChecked, !lively && f.Live == NotChecked:
+		return ReasonNoPhoto
+	case f.Match != Pass, !lively:
+		return ReasonUnsure
+	}
+	return ReasonNone
+}
+
+// decideJPKI: the method needs nobody who takes a presentation, but the word of whoever knows the revocations.
+func decideJPKI(p Profile, f Facts) (Verdict, Reason) {
+	switch {
+	case !p.MachineMayDecide, !p.Uses(methods.JPKISignature):
+		return ToStaff, ReasonService
+	case f.Revocation == Pass:
+		return Accept, ReasonNone
+	case p.Offline.Pending:
+		return Pend, ReasonPending
+	}
+	return ToStaff, ReasonPending
+}
+
 // MayApprove says whether staff may approve: the chip was read and shown, the customer confirmed it, and the
 // card was not proven forged. Everything else ends in a refusal or at the counter.
 func MayApprove(f Facts) bool { return f.Read && f.Confirmed && f.Proof != Fail }
 
-// MethodAt gives the legal method of the in-person chip reading on a day (YYYYMMDD as an integer). The rows are
+// MethodAt gives the legal method of the in-person chip reading under the first act on a day (YYYYMMDD as an integer). The rows are
 // facts from public sources and stay "to be confirmed" by the operator's counsel.
 func MethodAt(day int) Method {
 	if day < 20270401 {
