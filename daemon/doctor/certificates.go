@@ -49,15 +49,15 @@ func (v *visit) certificates() {
 
 // chain is the newer one of the bundle's certificate and the renewed one, with its issuers.
 func (v *visit) chain() ([]*x509.Certificate, error) {
-	best, err := v.pem(filepath.Join(v.cfg.HQ.Bundle, sync.FileCert))
+	first, err := v.pem(filepath.Join(v.cfg.HQ.Bundle, sync.FileCert))
 	renewed, errRenewed := v.pem(filepath.Join(v.cfg.Kiosk.StateDir, enroll.FileRenewed))
 	switch {
 	case errors.Is(errRenewed, fs.ErrPermission):
 		return nil, errRenewed // it may be the one that counts
-	case errRenewed == nil && (err != nil || renewed[0].NotBefore.After(best[0].NotBefore)):
-		return renewed, nil
+	case len(renewed) > 0 && (len(first) == 0 || renewed[0].NotBefore.After(first[0].NotBefore)):
+		return renewed, errRenewed
 	}
-	return best, err
+	return first, err
 }
 
 var errNoCertificate = errors.New("no certificate")

@@ -109,7 +109,8 @@ func far(magic int64) string {
 // outbox checks what waits for HQ: the shelf, the age, and files that were set aside.
 func (v *visit) outbox() {
 	state := v.cfg.Kiosk.StateDir
-	shelved, err := 0, error(nil)
+	var shelved int
+	var err error
 	if v.live != nil {
 		shelved = v.live.Shelved
 	} else {

@@ -43,7 +43,7 @@ func (v *visit) key(name, path string) {
 		v.note("key-in-file", name+" lies in plain in "+path+" (whether it is sealed too could not be seen)", "run it as root")
 	case err == nil:
 		v.note("key-in-file", name+" lies in plain in "+path+": whoever takes the disk has it",
-			"seal it (units.md, Private keys), or enrol with --tpm /dev/tpmrm0; at the least encrypt the disk")
+			"seal it (units.md, \"Private keys\"), or enrol with --tpm /dev/tpmrm0; at the least encrypt the disk")
 	case errSealed != nil || !errors.Is(err, fs.ErrNotExist):
 		v.unchecked("keys", name, "no rights; run it as root")
 	default:
