@@ -83,8 +83,8 @@ func routes(records, enrol, seen http.Handler) http.Handler {
 		mux.Handle(path, enrol)
 	}
 	mux.Handle("/", records) // also for whatever else is asked for: its answers say what there is
-	mux.Handle("/v1/audit", seen)
-	mux.Handle("/v1/heartbeat", seen)
+	mux.Handle(witness.PathAudit, seen)
+	mux.Handle(witness.PathHeartbeat, seen)
 	return mux
 }
 

@@ -81,6 +81,8 @@ func (u *Uploader) judge(item queue.Item, res *http.Response, body []byte) resul
 		return result{id: item.ID, shelve: true, code: hqCode(body)}
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		return result{code: CodeBusy, after: retryAfter(res.Header.Get("Retry-After"), u.opt.Now())}
+	case http.StatusForbidden: // HQ's TLS layer lets in who has no certificate, for enrolments; its handlers do not
+		return result{code: CodeTLS}
 	case http.StatusGone:
 		return result{code: CodeRevoked, after: backoffCap}
 	}

@@ -37,12 +37,18 @@ type Options struct {
 	Log     *slog.Logger
 }
 
+// The addresses.
+const (
+	PathAudit     = "/v1/audit"
+	PathHeartbeat = "/v1/heartbeat"
+)
+
 // Handler gives the handler of both addresses.
 func Handler(o Options) http.Handler {
 	mux := http.NewServeMux()
 	h := &handler{o, make(chan struct{}, maxAtOnce)}
-	mux.HandleFunc("PUT /v1/audit", h.guard(audit.MaxBatchBytes, h.audit))
-	mux.HandleFunc("POST /v1/heartbeat", h.guard(maxBeat, h.heartbeat))
+	mux.HandleFunc("PUT "+PathAudit, h.guard(audit.MaxBatchBytes, h.audit))
+	mux.HandleFunc("POST "+PathHeartbeat, h.guard(maxBeat, h.heartbeat))
 	return mux
 }
 
