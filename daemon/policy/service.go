@@ -36,7 +36,7 @@ type Service struct {
 // The sizes of the lists of a service: arrays, so that a service is comparable.
 const (
 	MaxMethods  = 4
-	MaxConsents = 8
+	MaxConsents = 6
 )
 
 // Kind is what a service is for.
@@ -122,10 +122,10 @@ const (
 // String names the form as the configuration does.
 func (f Form) String() string { return [...]string{"ticked", "signed"}[f] }
 
-// Consent is one consent. An optional one may be refused without a worse path. The zero value is none.
+// Consent is one consent. An optional one may be refused without a worse path. The zero value is none. Its text and the
+// hash of it are with daemon/service.
 type Consent struct {
 	ID, Version string
-	JA, EN      [32]byte // SHA-256 of the title, a line feed and the body, in each language
 	Form        Form
 	Required    bool
 }
