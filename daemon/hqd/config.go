@@ -26,6 +26,7 @@ type fileConfig struct {
 	Opener struct {
 		Listen      string `toml:"listen"`
 		Parts       string `toml:"parts"`
+		Tokens      string `toml:"tokens"`
 		AddressFile string `toml:"address_file"`
 	} `toml:"opener"`
 }
@@ -52,7 +53,7 @@ func (c *fileConfig) values(role string) map[string]string {
 		all["listen"], all["profile"] = r.Listen, r.Profile
 		all["memory-mib"], all["device-rate"], all["device-burst"] = number(r.Memory), number(r.Rate), number(r.Burst)
 	case roleOpener:
-		all["listen"], all["parts"], all["address-file"] = c.Opener.Listen, c.Opener.Parts, c.Opener.AddressFile
+		all["listen"], all["parts"], all["address-file"], all["tokens"] = c.Opener.Listen, c.Opener.Parts, c.Opener.AddressFile, c.Opener.Tokens
 	}
 	return all
 }

@@ -15,15 +15,17 @@ import (
 	"strings"
 	"time"
 
-	"madoguchi/daemon/credential"
 	"madoguchi/daemon/hq/device"
 	"madoguchi/daemon/hq/opener"
+	"madoguchi/daemon/hq/opener/finding"
 	"madoguchi/daemon/hq/page"
 	"madoguchi/daemon/hq/setup"
+	"madoguchi/daemon/hq/store"
 	"madoguchi/daemon/hq/viewlog"
 	"madoguchi/face/jp2"
 	"madoguchi/storage/record"
 	"madoguchi/storage/sync"
+	"madoguchi/storage/wire"
 )
 
 // runOpener serves HQ's page until the context ends. Which parts it may open is its role: the My Number and the
@@ -34,16 +36,32 @@ func runOpener(ctx context.Context, args []string, out io.Writer, log *slog.Logg
 	listen := f.String("listen", "127.0.0.1:8444", "loopback address to listen on")
 	addressFile := f.String("address-file", "", "write the page's address with its token there (0600), not to stdout")
 	parts := f.String("parts", "identity,images,evidence", "the parts whose opening keys this role loads")
+	tokens := f.String("tokens", "", "file that names the PKCS #11 tokens with opening keys; without it all keys are files")
 	places := placesFlags(f)
 	if err := parseRole(roleOpener, f, args, &dir); err != nil {
 		return err
 	}
 	l := setup.Layout(dir)
-	o, err := newOpener(ctx, l, places, *parts, log)
+	role, err := partsOf(*parts)
+	if err != nil {
+		return err
+	}
+	keys, closeKeys, err := openKeys(l, *tokens, role, log)
+	if err != nil {
+		return err
+	}
+	defer closeKeys()
+	o, err := newOpener(ctx, l, places, keys, log)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = o.Store.Close() }()
+	findings, err := finding.Open(ctx, l.Findings())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = findings.Close() }()
+	worker := &finding.Worker{Opener: o, DB: findings, Parts: role, Now: time.Now, Log: log}
 	views, err := viewlog.Open(ctx, l.Views())
 	if err != nil {
 		return err
@@ -61,13 +79,23 @@ func runOpener(ctx context.Context, args []string, out io.Writer, log *slog.Logg
 		return err
 	}
 	h := page.Handler(page.Options{
-		Opener: o, Store: o.Store, Views: views, Token: token, Hosts: []string{ln.Addr().String(), "localhost:" + port},
+		Opener: o, Store: o.Store, Findings: findings, Views: views, Token: token, Hosts: []string{ln.Addr().String(), "localhost:" + port},
 		Face: jp2.Decode, Now: time.Now, Log: log,
 	})
 	if err := announce(out, *addressFile, fmt.Sprintf("http://%s/#t=%s", ln.Addr(), token)); err != nil {
 		return err
 	}
-	return serve(ctx, newServer(h, log), ln, log, work{alive: places.alive(o.Store.Ping, log)})
+	return serve(ctx, newServer(h, log), ln, log, work{alive: places.alive(there(o.Store.Ping), log), beside: worker.Run})
+}
+
+// there is a ping for which a store that the receiver has not made yet is no reason to be restarted.
+func there(ping func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if err := ping(ctx); !errors.Is(err, store.ErrNotThere) {
+			return err
+		}
+		return nil
+	}
 }
 
 // announce tells the page's address with its token: to the terminal, or to a file, because a journal would keep it.
@@ -82,21 +110,22 @@ func announce(out io.Writer, file, address string) error {
 	return os.WriteFile(file, []byte(address+"\n"), 0o600)
 }
 
-func newOpener(ctx context.Context, l setup.Layout, p *places, list string, log *slog.Logger) (*opener.Opener, error) {
-	var parts []record.Part
+// partsOf reads a list of parts.
+func partsOf(list string) (parts []record.Part, err error) {
 	for name := range strings.SplitSeq(list, ",") {
 		if record.MaxPart(record.Part(name)) == 0 {
 			return nil, fmt.Errorf("unknown part %q", name)
 		}
 		parts = append(parts, record.Part(name))
 	}
-	keys, err := opener.LoadKeysWith(func(p record.Part) ([]byte, error) {
-		return credential.FromEnvironment().Read(credential.OpenPrefix+string(p), filepath.Join(l.Opener(), opener.FileOf(p)))
-	}, parts...)
-	if err != nil {
-		return nil, err
+	return parts, nil
+}
+
+func newOpener(ctx context.Context, l setup.Layout, p *places, keys opener.KeyStore, log *slog.Logger) (*opener.Opener, error) {
+	more := func() (wire.ReceiptKeys, error) {
+		return sync.LoadReceiptKeys(filepath.Join(l.Opener(), sync.FileReceipts))
 	}
-	receipts, err := sync.LoadReceiptKeys(filepath.Join(l.Opener(), sync.FileReceipts))
+	receipts, err := more()
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +133,7 @@ func newOpener(ctx context.Context, l setup.Layout, p *places, list string, log 
 	if err != nil {
 		return nil, err
 	}
-	return &opener.Opener{Store: records, Keys: keys, Devices: device.Dir(l.Devices()), Receipts: receipts}, nil
+	return &opener.Opener{Store: records, Keys: keys, Devices: device.Dir(l.Devices()), Receipts: receipts, MoreReceipts: more}, nil
 }
 
 // listenLoopback refuses every other address: this page has no TLS and no named staff yet.

@@ -18,10 +18,12 @@ const operateUsage = `  hqd enroll-code -dir D -device NAME [-valid 24h] [-reins
                      a one-time code for a kiosk's enrolment, printed once; -reinstate for a revoked kiosk
   hqd device list -dir D
   hqd device revoke -dir D -device NAME -reason lost|stolen|compromised|replaced|retired|other
+  hqd token init-keys|check
+                     opening keys in PKCS #11 tokens; "hqd token" says more
   hqd keys ...       HQ's signed key list; "hqd keys" says more
 `
 
-// runOperate is enroll-code, device and keys. It says whether the command is one of them.
+// runOperate is enroll-code, device, keys and token. It says whether the command is one of them.
 func runOperate(args []string, out io.Writer) (ours bool, err error) {
 	switch {
 	case args[0] == "enroll-code":
@@ -32,6 +34,8 @@ func runOperate(args []string, out io.Writer) (ours bool, err error) {
 		return true, deviceRevoke(args[2:], out)
 	case args[0] == "keys":
 		return true, runKeys(args[1:], out)
+	case args[0] == "token":
+		return true, runToken(args[1:], out)
 	}
 	return false, nil
 }

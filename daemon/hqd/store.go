@@ -136,7 +136,7 @@ func (p *places) reader(ctx context.Context, l setup.Layout, log *slog.Logger) (
 	} else {
 		var path string
 		if path, err = p.sqlite(l); err == nil {
-			r, err = openSQLite(ctx, path)
+			r = &later{path: path, log: log}
 		}
 	}
 	if err != nil || b == nil {
@@ -169,21 +169,6 @@ func patiently[T any](ctx context.Context, log *slog.Logger, open func() (T, err
 		case <-tick.C:
 		}
 	}
-}
-
-// openSQLite opens the receiver's database for reading. On a first start the receiver may not have made it yet; an
-// empty one is then made here, with the same schema.
-func openSQLite(ctx context.Context, path string) (store.Reader, error) {
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		w, err := sqlitestore.Open(ctx, path, sqlitestore.Options{})
-		if err != nil {
-			return nil, err
-		}
-		if err := w.Close(); err != nil {
-			return nil, err
-		}
-	}
-	return sqlitestore.OpenReader(ctx, path)
 }
 
 // maintainEvery is how often the store is looked after.

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
@@ -28,6 +29,7 @@ type keyFile struct {
 type fileKey struct {
 	ID       string    `toml:"id"`
 	Part     string    `toml:"part"`
+	Suite    int       `toml:"suite,omitempty"` // HPKE id of the mechanism, where it is not the default one
 	NotAfter time.Time `toml:"not_after"`
 	Public   string    `toml:"public"`
 }
@@ -54,7 +56,13 @@ func ParsePublicKeys(b []byte) (*PublicKeys, error) {
 		if err != nil {
 			return nil, fmt.Errorf("seal: key %q is not base64", k.ID)
 		}
-		pub, err := KEM().NewPublicKey(raw)
+		kem := KEM()
+		if k.Suite != 0 {
+			if kem, err = KEMOf(uint16(min(max(k.Suite, 0), math.MaxUint16))); err != nil { //nolint:gosec // bounded here
+				return nil, fmt.Errorf("seal: key %q: %w", k.ID, err)
+			}
+		}
+		pub, err := kem.NewPublicKey(raw)
 		if err != nil {
 			return nil, fmt.Errorf("seal: key %q is malformed", k.ID)
 		}
@@ -67,9 +75,11 @@ func ParsePublicKeys(b []byte) (*PublicKeys, error) {
 func (p *PublicKeys) Marshal() ([]byte, error) {
 	f := keyFile{Version: 1, Suite: suiteName}
 	for _, k := range p.list() {
-		f.Key = append(f.Key, fileKey{
-			ID: k.ID, Part: string(k.Part), NotAfter: k.NotAfter.UTC(), Public: base64.StdEncoding.EncodeToString(k.Public.Bytes()),
-		})
+		key := fileKey{ID: k.ID, Part: string(k.Part), NotAfter: k.NotAfter.UTC(), Public: base64.StdEncoding.EncodeToString(k.Public.Bytes())}
+		if k.Suite() != KEM().ID() {
+			key.Suite = int(k.Suite())
+		}
+		f.Key = append(f.Key, key)
 	}
 	return toml.Marshal(f)
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"madoguchi/daemon/hq/opener"
+	"madoguchi/daemon/hq/opener/finding"
 	"madoguchi/daemon/hq/store"
 	"madoguchi/daemon/hq/viewlog"
 	"madoguchi/internal/secret"
@@ -57,6 +58,7 @@ type recordView struct {
 	frame
 	*opener.Opened
 	Views []viewlog.View
+	Found *finding.Finding // nil: none yet
 }
 
 // open logs the view first and then opens: nothing is shown that was not logged. It answers the request itself when
@@ -94,7 +96,12 @@ func (s *server) record(w http.ResponseWriter, r *http.Request, viewer string) {
 		s.fault(w, "view log", err)
 		return
 	}
-	s.render(w, r, recordPage(recordView{frame: s.frame(w, r, "record"), Opened: o, Views: views})) //nolint:contextcheck // components get the context in Render
+	found, err := s.found(r.Context(), o.Row.Device, o.Row.ID)
+	if err != nil {
+		s.fault(w, "finding", err)
+		return
+	}
+	s.render(w, r, recordPage(recordView{frame: s.frame(w, r, "record"), Opened: o, Views: views, Found: found})) //nolint:contextcheck // components get the context in Render
 }
 
 // image serves one image of the card as a PNG made here: the bytes of the card never reach a browser's decoder.

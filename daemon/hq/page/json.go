@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"madoguchi/daemon/hq/opener"
+	"madoguchi/daemon/hq/opener/finding"
 	"madoguchi/daemon/hq/store"
 	"madoguchi/storage/record"
 )
@@ -38,6 +39,16 @@ type openedJSON struct {
 	Verified opener.Verification             `json:"verified"`
 	States   []opener.PartState              `json:"part_states"`
 	Opened   map[record.Part]json.RawMessage `json:"opened"` // canonical bytes of each part
+	Finding  *findingJSON                    `json:"finding,omitempty"`
+}
+
+// findingJSON is what the worker found; absent: nothing yet.
+type findingJSON struct {
+	State finding.State `json:"state"`
+	Part  record.Part   `json:"part,omitempty"`
+	Code  string        `json:"code,omitempty"`
+	Tries int           `json:"tries"`
+	At    time.Time     `json:"at"`
 }
 
 // recordsJSON lists the newest thousand records: routing data only.
@@ -65,6 +76,14 @@ func (s *server) openedJSON(w http.ResponseWriter, r *http.Request, viewer strin
 	defer o.Wipe()
 	out := openedJSON{
 		rowJSON: toRow(o.Row), Passed: o.Verified.Passed(), Verified: o.Verified, States: o.Parts, Opened: map[record.Part]json.RawMessage{},
+	}
+	f, err := s.found(r.Context(), o.Row.Device, o.Row.ID)
+	if err != nil {
+		s.fault(w, "finding", err)
+		return
+	}
+	if f != nil {
+		out.Finding = &findingJSON{f.State, f.Part, f.Code, f.Tries, f.At}
 	}
 	for p, b := range o.Canon {
 		out.Opened[p] = b.Reveal()

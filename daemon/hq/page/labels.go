@@ -9,6 +9,7 @@ import (
 	"github.com/a-h/templ"
 
 	"madoguchi/daemon/hq/opener"
+	"madoguchi/daemon/hq/opener/finding"
 	"madoguchi/internal/secret"
 )
 
@@ -28,6 +29,9 @@ func words(id string) (ja, en string) {
 		return ja, en
 	}
 	if ja, en = wordsOfRecord(id); ja != "" {
+		return ja, en
+	}
+	if ja, en = wordsOfFinding(id); ja != "" {
 		return ja, en
 	}
 	return id, id
@@ -159,6 +163,28 @@ func wordsOfRecord(id string) (ja, en string) {
 	return wordsOfEvidence(id)
 }
 
+func wordsOfFinding(id string) (ja, en string) {
+	switch id {
+	case "waiting":
+		return "鍵を待っています", "waits for its key"
+	case "not-asked":
+		return "開封していません", "not opened"
+	case "finding":
+		return "受信後の自動検証", "Found after reception"
+	case "not-yet-found":
+		return "まだ検証していません。", "Not looked at yet."
+	case "finding-opened":
+		return "合格", "opened, all checks passed"
+	case "finding-failed":
+		return "不合格", "failed"
+	case "finding-waiting":
+		return "待機中", "waits"
+	case "finding-closed":
+		return "この役割の区分なし（外側のみ検証）", "no part of this role; checked from outside"
+	}
+	return "", ""
+}
+
 func wordsOfEvidence(id string) (ja, en string) {
 	switch id {
 	case "service":
@@ -284,6 +310,18 @@ func class(v opener.Verdict) string {
 	case opener.NotChecked:
 	}
 	return "unchecked"
+}
+
+// findingVerdict gives a finding the colour of a verdict.
+func findingVerdict(s finding.State) opener.Verdict {
+	switch s {
+	case finding.Opened:
+		return opener.Passed
+	case finding.Failed:
+		return opener.Failed
+	case finding.Waiting, finding.Closed:
+	}
+	return opener.NotChecked
 }
 
 func yesNo(b bool) string {

@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"context"
 	"embed"
+	"errors"
 	"image"
 	"log/slog"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 	"github.com/a-h/templ"
 
 	"madoguchi/daemon/hq/opener"
+	"madoguchi/daemon/hq/opener/finding"
 	"madoguchi/daemon/hq/store"
 	"madoguchi/daemon/hq/viewlog"
 )
@@ -27,17 +29,24 @@ var assets embed.FS
 // perPage is how many records one page of the list has.
 const perPage = 50
 
-// Options of the page. All fields are required.
+// Options of the page. All fields but Findings are required.
 type Options struct {
 	Opener *opener.Opener
 	Store  store.Reader
-	Views  *viewlog.Log
-	Token  string   // who has it may sign in; at least 32 characters
-	Hosts  []string // the exact Host headers that are answered
+	// Findings are the worker's results, shown beside what is opened for the viewer.
+	Findings Findings
+	Views    *viewlog.Log
+	Token    string   // who has it may sign in; at least 32 characters
+	Hosts    []string // the exact Host headers that are answered
 	// Face decodes the card's face image (JPEG 2000).
 	Face func(ctx context.Context, b []byte) (image.Image, error)
 	Now  func() time.Time
 	Log  *slog.Logger
+}
+
+// Findings gives what was found in a record, or finding.ErrNone.
+type Findings interface {
+	Of(ctx context.Context, device, id string) (finding.Finding, error)
 }
 
 type server struct {
@@ -80,6 +89,18 @@ func (s *server) secure(next http.Handler) http.Handler {
 	})
 }
 
+// found gives the worker's finding of a record; nil when there is none yet.
+func (s *server) found(ctx context.Context, device, id string) (*finding.Finding, error) {
+	if s.Findings == nil {
+		return nil, nil //nolint:nilnil // a page without a worker
+	}
+	f, err := s.Findings.Of(ctx, device, id)
+	if errors.Is(err, finding.ErrNone) {
+		return nil, nil //nolint:nilnil // not yet
+	}
+	return &f, err
+}
+
 // frame is what every page needs.
 type frame struct {
 	Lang  string
@@ -117,6 +138,11 @@ func (s *server) render(w http.ResponseWriter, r *http.Request, c templ.Componen
 }
 
 func (s *server) fault(w http.ResponseWriter, what string, err error) {
+	if errors.Is(err, store.ErrNotThere) {
+		w.Header().Set("Retry-After", "5")
+		http.Error(w, "受信した記録のデータベースがまだありません。/ The database of received records is not there yet.", http.StatusServiceUnavailable)
+		return
+	}
 	s.Log.Error("page", slog.String("what", what), slog.Any("error", err))
 	http.Error(w, "error", http.StatusInternalServerError)
 }

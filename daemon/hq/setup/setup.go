@@ -70,6 +70,9 @@ func (l Layout) Records() string { return filepath.Join(string(l), "store", "rec
 // Views is the view log of the opener.
 func (l Layout) Views() string { return filepath.Join(l.Opener(), "views.sqlite") }
 
+// Findings is what the opener found in the records. It may be deleted: all is found again.
+func (l Layout) Findings() string { return filepath.Join(l.Opener(), "findings.sqlite") }
+
 // Files of the receiver's directory.
 const (
 	FileReceiptKey = "receipt.key.pem" // the private receipt key

@@ -23,6 +23,8 @@ var (
 	ErrVersion = errors.New("store: the database has another schema version")
 	// ErrNotDurable says that the database would lose what it acknowledged (fsync off): no receipt may be given on it.
 	ErrNotDurable = errors.New("store: the database does not write durably")
+	// ErrNotThere says that the receiver has not made the database yet, or that it cannot be opened yet.
+	ErrNotThere = errors.New("store: not there yet")
 	// ErrBody says that the body of a record is not what its row says, or not there.
 	ErrBody = errors.New("store: the body of the record is missing or damaged")
 )
@@ -85,12 +87,25 @@ type Reader interface {
 	Get(ctx context.Context, device, id string) (Row, error)
 	// List lists records without envelopes and receipts, newest received first, at most limit after skipping skip.
 	List(ctx context.Context, limit, skip int) ([]Row, error)
+	// After lists records from after a place on, in an order by time of reception that never changes, without envelopes
+	// and receipts, at most limit. A record may appear before a place that was passed: several receivers have several
+	// clocks, and commits take time.
+	After(ctx context.Context, p Place, limit int) ([]Row, error)
 	// Gaps counts per device. A number missing for long means a record lost or held back at the kiosk.
 	Gaps(ctx context.Context) ([]Gap, error)
 	WitnessReader
 	Ping(ctx context.Context) error
 	Close() error
 }
+
+// Place is a place in the order of After; the zero one is before all records.
+type Place struct {
+	Received   time.Time
+	Device, ID string
+}
+
+// PlaceOf is where a row is.
+func PlaceOf(r Row) Place { return Place{r.Received, r.Device, r.ID} }
 
 // Gap is what a device's sequence numbers say: how many numbers up to its highest have not come in.
 type Gap struct {

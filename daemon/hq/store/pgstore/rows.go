@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"madoguchi/daemon/hq/store"
 )
@@ -135,7 +136,23 @@ func (w *Writer) Known(ctx context.Context, bodies []string) (map[string]bool, e
 
 // List implements store.Reader.
 func (r *Reader) List(ctx context.Context, limit, skip int) ([]store.Row, error) {
-	rows, err := r.db.Query(ctx, `SELECT `+columns+` FROM records ORDER BY received DESC, device, id LIMIT $1 OFFSET $2`, limit, skip)
+	return list(ctx, r.db, `ORDER BY received DESC, device, id LIMIT $1 OFFSET $2`, limit, skip)
+}
+
+// After implements store.Reader; the order is the one of List, backwards, for which there is an index.
+func (r *Reader) After(ctx context.Context, p store.Place, limit int) ([]store.Row, error) {
+	id := p.ID
+	if id == "" {
+		id = "00000000-0000-0000-0000-000000000000"
+	}
+	return list(
+		ctx, r.db, `WHERE received >= $1 AND (received > $1 OR (device, id) < ($2, $3)) ORDER BY received, device DESC, id DESC LIMIT $4`,
+		p.Received.UTC(), p.Device, pgID(id), limit,
+	)
+}
+
+func list(ctx context.Context, db *pgxpool.Pool, which string, args ...any) ([]store.Row, error) {
+	rows, err := db.Query(ctx, `SELECT `+columns+` FROM records `+which, args...) //nolint:gosec // which is a constant of the callers
 	if err != nil {
 		return nil, fmt.Errorf("store: list: %w", err)
 	}

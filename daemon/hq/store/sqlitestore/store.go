@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	_ "modernc.org/sqlite" // the driver "sqlite"
+	"modernc.org/sqlite" // the driver "sqlite"
 
 	"madoguchi/daemon/hq/store"
 )
@@ -53,10 +53,31 @@ func Open(ctx context.Context, path string, o Options) (*Writer, error) {
 		return nil, err
 	}
 	db.SetMaxOpenConns(1) // SQLite has one writer; waiting here is fairer than SQLITE_BUSY
+	if err := keepFiles(ctx, db); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
 	if err := migrate(ctx, db, len(migrations())); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return &Writer{db, o}, nil
+}
+
+// keepFiles leaves the -wal and -shm files when the receiver ends. The opener may not write in their directory and so not
+// make them either; with them there it reads also while the receiver is down.
+func keepFiles(ctx context.Context, db *sql.DB) error {
+	c, err := db.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	defer func() { _ = c.Close() }() // back to the pool, which has this one connection
+	return c.Raw(func(driver any) error {
+		f, ok := driver.(sqlite.FileControl)
+		if !ok {
+			return errors.New("store: the driver has no file control")
+		}
+		_, err := f.FileControlPersistWAL("main", 1)
+		return err
+	})
 }
 
 // OpenReader opens the database for the opener. It must exist, with the schema of this program.
@@ -204,7 +225,20 @@ func get(ctx context.Context, db *sql.DB, device, id, envelope string) (store.Ro
 
 // List implements store.Reader.
 func (r *Reader) List(ctx context.Context, limit, skip int) ([]store.Row, error) {
-	rows, err := r.db.QueryContext(ctx, `SELECT `+columns+` FROM records ORDER BY received DESC, device, id LIMIT ? OFFSET ?`, limit, skip)
+	return list(ctx, r.db, `ORDER BY received DESC, device, id LIMIT ? OFFSET ?`, limit, skip)
+}
+
+// After implements store.Reader; the order is the one of List, backwards, for which there is an index.
+func (r *Reader) After(ctx context.Context, p store.Place, limit int) ([]store.Row, error) {
+	at := p.Received.UTC().Format(timeLayout)
+	return list(
+		ctx, r.db, `WHERE received >= ? AND (received > ? OR (device, id) < (?, ?)) ORDER BY received, device DESC, id DESC LIMIT ?`,
+		at, at, p.Device, p.ID, limit,
+	)
+}
+
+func list(ctx context.Context, db *sql.DB, which string, args ...any) ([]store.Row, error) {
+	rows, err := db.QueryContext(ctx, `SELECT `+columns+` FROM records `+which, args...) //nolint:gosec // which is a constant of the callers
 	if err != nil {
 		return nil, fmt.Errorf("store: list: %w", err)
 	}

@@ -227,6 +227,23 @@ func lists(t *testing.T, k Kit) {
 	if got, err := r.List(t.Context(), 2, 1); err != nil || len(got) != 2 || got[0].ID != want[2].ID || got[1].ID != want[3].ID {
 		t.Fatal(got, err)
 	}
+	var after []string
+	for at := (store.Place{}); ; { // two at a time, so that pages begin among records of one time
+		some, err := r.After(t.Context(), at, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(some) == 0 {
+			break
+		}
+		at = store.PlaceOf(some[len(some)-1])
+		for _, row := range some {
+			after = append(after, row.ID)
+		}
+	}
+	if diff := cmp.Diff([]string{want[1].ID, want[0].ID, want[3].ID, want[2].ID, want[4].ID}, after); diff != "" {
+		t.Fatal(diff)
+	}
 	gaps, err := r.Gaps(t.Context())
 	if diff := cmp.Diff([]store.Gap{{Device: "kiosk-0", Records: 3, Highest: 5, Missing: 2}, {Device: "kiosk-1", Records: 2, Highest: 4, Missing: 2}}, gaps); err != nil || diff != "" {
 		t.Fatal(err, diff)
