@@ -19,11 +19,14 @@ const maxSize = 64 << 10
 
 // Names of the credentials in the shipped units.
 const (
-	DeviceKey   = "device-key"       // the kiosk's signing key
-	KioskTLS    = "kiosk-tls-key"    // the kiosk's key of its TLS certificate
-	ReceiverTLS = "receiver-tls-key" // the receiver's key of its TLS certificate
-	ReceiptKey  = "receipt-key"      // the receiver's receipt key
-	OpenPrefix  = "open-"            // + part: the opener's opening keys, e.g. "open-identity"
+	DeviceKey   = "device-key"        // the kiosk's signing key
+	KioskTLS    = "kiosk-tls-key"     // the kiosk's key of its TLS certificate
+	ReceiverTLS = "receiver-tls-key"  // the receiver's key of its TLS certificate
+	ReceiptKey  = "receipt-key"       // the receiver's receipt key
+	IssuerKey   = "issuer-key"        // the key that issues the kiosks' certificates
+	PassFile    = "postgres-passfile" // PostgreSQL's password file
+	BodyKeys    = "s3-keys"           // the keys of the body store
+	OpenPrefix  = "open-"             // + part: the opener's opening keys, e.g. "open-identity"
 )
 
 // Source knows systemd's directory of credentials; the zero value knows files only.

@@ -17,9 +17,6 @@ import (
 	"madoguchi/storage/sync"
 )
 
-// issuerKey is the credential with the key of the kiosks' issuer.
-const issuerKey = "issuer-key"
-
 // enrolment gives the handler of enrolment, renewal and key list, and the list itself, whose public keys follow what is
 // published. The TLS layer must let in who has no certificate yet (tls.VerifyClientCertIfGiven).
 func enrolment(l setup.Layout, log *slog.Logger) (http.Handler, *seal.Store, error) {
@@ -35,7 +32,7 @@ func enrolment(l setup.Layout, log *slog.Logger) (http.Handler, *seal.Store, err
 	if err != nil {
 		return nil, nil, err
 	}
-	private, err := credential.FromEnvironment().Read(issuerKey, filepath.Join(l.Receiver(), setup.FileIssuerKey))
+	private, err := credential.FromEnvironment().Read(credential.IssuerKey, filepath.Join(l.Receiver(), setup.FileIssuerKey))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -35,10 +35,8 @@ type places struct {
 // The names of the credentials; without systemd the files lie in the role's directory (FileBodyKeys) or where libpq
 // looks for them.
 const (
-	credentialPassFile = "postgres-passfile"
-	credentialBodyKeys = "s3-keys"
-	fileBodyKeys       = "s3-keys.toml"
-	fileBodyCAs        = "s3-ca.pem" // optional
+	fileBodyKeys = "s3-keys.toml"
+	fileBodyCAs  = "s3-ca.pem" // optional
 )
 
 func placesFlags(f *flag.FlagSet) *places {
@@ -66,8 +64,8 @@ func (p *places) sqlite(l setup.Layout) (string, error) {
 
 // passFile is the credential with PostgreSQL's password; without one libpq's own ways hold.
 func passFile() string {
-	if dir := os.Getenv("CREDENTIALS_DIRECTORY"); dir != "" && credential.FromEnvironment().Has(credentialPassFile) {
-		return filepath.Join(dir, credentialPassFile)
+	if dir := os.Getenv("CREDENTIALS_DIRECTORY"); dir != "" && credential.FromEnvironment().Has(credential.PassFile) {
+		return filepath.Join(dir, credential.PassFile)
 	}
 	return ""
 }
@@ -81,7 +79,7 @@ func (p *places) s3(roleDir string) (store.Bodies, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := credential.FromEnvironment().Read(credentialBodyKeys, filepath.Join(roleDir, fileBodyKeys))
+	raw, err := credential.FromEnvironment().Read(credential.BodyKeys, filepath.Join(roleDir, fileBodyKeys))
 	if err != nil {
 		return nil, err
 	}
