@@ -3,7 +3,11 @@
 // what loads or shows rules import it.
 package policy
 
-import "madoguchi/daemon/policy/methods"
+import (
+	"time"
+
+	"madoguchi/daemon/policy/methods"
+)
 
 // Check is the result of one check. The zero value is NotChecked, which is never a pass.
 type Check uint8
@@ -28,7 +32,7 @@ const (
 	Unattended Channel = "unattended"
 )
 
-// Method is a legal method with the dates between which it may be used.
+// Method is a legal method as it stands in a record.
 type Method struct {
 	Code    string
 	Statute string
@@ -176,19 +180,23 @@ func decideJPKI(p Profile, f Facts) (Verdict, Reason) {
 // card was not proven forged. Everything else ends in a refusal or at the counter.
 func MayApprove(f Facts) bool { return f.Read && f.Confirmed && f.Proof != Fail }
 
-// MethodAt gives the legal method of the in-person chip reading under the first act on a day (YYYYMMDD as an integer). The rows are
-// facts from public sources and stay "to be confirmed" by the operator's counsel.
+// MethodAt gives the legal method of the in-person chip reading under the first act on a day (YYYYMMDD as an integer),
+// from the table as shipped. A day without a row gives the zero Method, with which no record can be made. What knows its
+// service and HQ's confirmations asks MethodOf instead.
 func MethodAt(day int) Method {
-	if day < 20270401 {
-		return Method{
-			Code:    "in-person-chip",
-			Statute: "犯罪収益移転防止法施行規則6条1項1号",
-			Note:    "card presented in person, its chip read and shown; to be confirmed by counsel",
-		}
+	m, _ := MethodOf(methods.Builtin(), Service{Act: methods.AML}, methods.InPersonChip, methods.Day(day).Start()) //nolint:gosec // a day
+	return m
+}
+
+// MethodOf gives the method for a record, with the revision of the rules in the note; the error is one of daemon/policy/methods.
+func MethodOf(t methods.Table, s Service, code methods.Code, at time.Time) (Method, error) {
+	r, err := t.Use(s.Act, code, at, s.RefuseUnconfirmed)
+	if err != nil {
+		return Method{}, err
 	}
-	return Method{
-		Code:    "in-person-chip",
-		Statute: "犯罪収益移転防止法施行規則6条1項1号 (2027-04-01)",
-		Note:    "chip read and shown in person, mandatory from 2027-04-01; to be confirmed by counsel",
+	note := "; to be confirmed by counsel"
+	if c := r.Confirmed; c.Done() {
+		note = "; confirmed by " + c.By + " on " + c.On.String()
 	}
+	return Method{Code: string(r.Code), Statute: r.Statute(), Note: r.Note + note + "; rules " + t.Revision()}, nil
 }
