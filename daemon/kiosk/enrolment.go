@@ -86,10 +86,10 @@ func (k *kiosk) enrolTrouble(ctx context.Context, what string, err error) {
 	}
 	code := alarmCode(err)
 	if code == "" {
-		k.log.Warn(what, slog.Any("error", err))
+		k.log.Warn("enrolment", slog.String("what", what), slog.Any("error", err))
 		return
 	}
-	k.log.Error(what, slog.String("alarm", code), slog.Any("error", err))
+	k.log.Error("enrolment", slog.String("what", what), slog.String("alarm", code), slog.Any("error", err))
 	k.journal.note(audit.Leaf{Kind: audit.Alarmed, Reason: code})
 }
 

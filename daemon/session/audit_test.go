@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -27,7 +28,7 @@ func TestMaintenance(t *testing.T) {
 	run(t, nil, func(t *testing.T, k *kiosk) {
 		k.requireNotes()
 		k.do(screen.InStart)
-		if err := k.session.Maintain(k.ctx, "s1", true); err != session.ErrCustomer {
+		if err := k.session.Maintain(k.ctx, "s1", true); !errors.Is(err, session.ErrCustomer) {
 			t.Fatalf("got %v", err)
 		}
 		k.requireNotes()

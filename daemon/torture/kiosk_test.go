@@ -103,7 +103,9 @@ func live(text string) error {
 		capture(o, rand.New(rand.NewPCG(j.Seed, 3)), &offset)
 	}
 	cancel()
-	<-done
+	if ended := <-done; !errors.Is(ended, context.Canceled) {
+		err = errors.Join(err, ended)
+	}
 	return errors.Join(err, log.Close(), q.Close())
 }
 

@@ -95,7 +95,9 @@ func withBeats(t *testing.T, hq *beats, rate, waiting int, script func(last func
 		go func() { done <- u.Run(ctx) }()
 		script(func() sync.Levels { mu.Lock(); defer mu.Unlock(); return levels })
 		cancel()
-		<-done
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("Run: %v", err)
+		}
 	})
 }
 

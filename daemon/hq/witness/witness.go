@@ -163,7 +163,7 @@ func (h *handler) fault(dev device.Device, err error) answer {
 // judge turns the witness's refusal into an answer, and raises the alarm where there is one.
 func (h *handler) judge(ctx context.Context, dev device.Device, c audit.Checkpoint, err error) answer {
 	var place *audit.PlaceError
-	code := ""
+	var code string
 	switch {
 	case errors.As(err, &place):
 		return answer{http.StatusConflict, struct {

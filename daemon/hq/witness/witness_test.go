@@ -286,7 +286,9 @@ func TestUploaderAndWitness(t *testing.T) {
 			go func() { done <- u.Run(ctx) }()
 			script(func() sync.Levels { mu.Lock(); defer mu.Unlock(); return levels })
 			cancel()
-			<-done
+			if err := <-done; !errors.Is(err, context.Canceled) {
+				t.Errorf("Run: %v", err)
+			}
 		})
 	}
 	run(t, func(last func() sync.Levels) {

@@ -23,7 +23,6 @@ type Disk struct {
 	rng   *rand.Rand
 	fault Fault
 	lying bool
-	used  int64
 
 	server *fuse.Server
 }
@@ -103,7 +102,7 @@ func (d *Disk) Cut() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.fault = Cut
-	d.root = d.root.survive(d.rng, d.lying)
+	d.root = d.root.survive(d.rng)
 }
 
 // Flip flips one bit somewhere in a file whose name ends so, in what is sure. It says whether there was one.

@@ -122,7 +122,7 @@ func (b *blob) survive(r *rand.Rand) *blob {
 }
 
 // survive is the directory after a power cut: what is sure, and the first so many of the changes since.
-func (d *dir) survive(r *rand.Rand, lying bool) *dir {
+func (d *dir) survive(r *rand.Rand) *dir {
 	names := maps.Clone(d.sure)
 	for _, c := range d.pending[:r.IntN(len(d.pending)+1)] {
 		apply(names, c)
@@ -133,7 +133,7 @@ func (d *dir) survive(r *rand.Rand, lying bool) *dir {
 		case *blob:
 			out.now[name] = what.survive(r)
 		case *dir:
-			out.now[name] = what.survive(r, lying)
+			out.now[name] = what.survive(r)
 		}
 	}
 	out.sync()
