@@ -191,6 +191,7 @@ hq() {
 		systemd/sysusers.d/madoguchi-hq.conf /usr/lib/sysusers.d/madoguchi-hq.conf
 		systemd/tmpfiles.d/madoguchi-hq.conf /usr/lib/tmpfiles.d/madoguchi-hq.conf
 		systemd/drop-ins/hqd-receiver-branches.conf /usr/share/doc/madoguchi-hq/examples/branches.conf
+		systemd/drop-ins/hqd-opener-token.conf /usr/share/doc/madoguchi-hq/examples/token.conf
 		systemd/README.md /usr/share/doc/madoguchi-hq/units.md
 		packaging/deb/hq/hq.toml /etc/madoguchi/hq.toml
 	LIST

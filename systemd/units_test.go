@@ -79,6 +79,7 @@ func TestExposure(t *testing.T) {
 		{"receiver", receiver, "", 1.1},
 		{"receiver-with-a-list", receiver, "drop-ins/hqd-receiver-branches.conf", 1.0},
 		{"opener", opener, "", 1.0},
+		{"opener-with-a-token", opener, "drop-ins/hqd-opener-token.conf", 1.0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), tt.unit)

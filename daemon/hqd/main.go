@@ -24,7 +24,7 @@ const usage = `usage:
   hqd init     -dir D [-kiosk NAME] [-bundle DIR] [-url https://HOST:PORT]
   hqd receiver -config FILE | -dir D [-listen 127.0.0.1:8443] [-profile production|demo]
   hqd sweep    -config FILE | -dir D -store ... -bodies ...
-  hqd opener   -config FILE | -dir D [-listen 127.0.0.1:8444] [-parts identity,images,evidence] [-address-file FILE]
+  hqd opener   -config FILE | -dir D [-listen 127.0.0.1:8444] [-parts identity,images,evidence] [-tokens FILE] [-address-file FILE]
 ` + operateUsage
 
 func main() {

@@ -51,15 +51,16 @@ func TestRoundTrip(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	ring := opener.Ring{h.store(t, role, h.spec("identity", role...)), fileKeys(t, h.files, 0x647a)}
+	older, _ := fileKeys(t, h.files, 0x647a)
+	ring := opener.Ring{h.store(t, role, h.spec("identity", role...)), older}
 	if got, err := open(ring, part); err != nil || got != "氏名" {
 		t.Fatalf("anew: got %q, %v", got, err)
 	}
 	for _, suite := range []uint16{0x647a, 0x0050} {
 		dir := t.TempDir()
-		files := fileKeys(t, dir, suite)
+		files, want := fileKeys(t, dir, suite)
 		pub, err := opener.PublicOf(filepath.Join(dir, opener.FileOf(record.PartIdentity)))
-		if err != nil || pub.Suite() != suite {
+		if err != nil || pub.Suite() != suite || pub.ID != want.ID {
 			t.Fatal(err)
 		}
 		if got, err := open(append(ring, files), sealed(t, pub, "file")); err != nil || got != "file" {
@@ -68,24 +69,24 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-func fileKeys(t *testing.T, dir string, suite uint16) *opener.Keys {
-	t.Helper()
+func fileKeys(tb testing.TB, dir string, suite uint16) (*opener.Keys, seal.Key) {
+	tb.Helper()
 	kem, err := seal.KEMOf(suite)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	file, _, err := opener.GenerateOf(kem, record.PartIdentity, storagetest.At().AddDate(1, 0, 0))
+	file, pub, err := opener.GenerateOf(kem, record.PartIdentity, storagetest.At().AddDate(1, 0, 0))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, opener.FileOf(record.PartIdentity)), file, 0o600); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	keys, err := opener.LoadKeys(dir, record.PartIdentity)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	return keys
+	return keys, pub
 }
 
 // Neither half opens anything alone: the file without its token, the token without its file, a file that was changed or
