@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"madoguchi/daemon/hq/opener/finding"
+	"madoguchi/daemon/hq/setup"
 	"madoguchi/internal/secret"
 	"madoguchi/storage/record"
 	"madoguchi/storage/seal"
@@ -153,8 +155,8 @@ func TestKeysInTokens(t *testing.T) {
 	}
 }
 
-// The opener starts on a new installation before the receiver ever ran, says so, and works when the receiver came, went,
-// and came again; killed at any moment it goes on where it was.
+// The opener starts on a new installation before the receiver ever ran, says so, and works when the receiver came and
+// while it is down.
 func TestOpenerComesFirst(t *testing.T) {
 	h := newHQ(t)
 	p := h.opener(t)
@@ -169,11 +171,51 @@ func TestOpenerComesFirst(t *testing.T) {
 	if f := p.finding(t, first.ID, ""); f.State != "opened" {
 		t.Fatalf("got %+v", f)
 	}
-	q := start(t, "opener", "-dir", h.dir, "-listen", "127.0.0.1:0")
-	q.stop(syscall.SIGKILL)
-	if f := h.opener(t).finding(t, first.ID, ""); f.State != "opened" {
-		t.Fatalf("after a kill: got %+v", f)
+}
+
+// Killed again and again while it works off what came in, the opener has one finding for each record at the end.
+func TestOpenerIsKilled(t *testing.T) {
+	const records = 120
+	h := newHQ(t)
+	h.receiver(t, "127.0.0.1:0", "demo")
+	for range records {
+		if err := h.outbox.Put(storagetest.Record(storagetest.NewID(), 2000)); err != nil {
+			t.Fatal(err)
+		}
 	}
+	h.uploadUntil(t, h.bundle.URL, sent)
+	db, err := finding.Open(t.Context(), setup.Layout(h.dir).Findings())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	// beyond waits until there are more findings than before, and gives their number.
+	beyond := func(before int) (n int) {
+		end := time.Now().Add(30 * time.Second)
+		tick := time.NewTicker(time.Millisecond)
+		defer tick.Stop()
+		for n <= before {
+			counts, err := db.Counts(t.Context())
+			if err != nil || len(counts) > 1 || len(counts) == 1 && counts[0].State != finding.Opened || time.Now().After(end) {
+				t.Fatal(counts, err)
+			}
+			for _, c := range counts {
+				n = c.N
+			}
+			<-tick.C
+		}
+		return n
+	}
+	killed, n := 0, 0
+	for ; n < records; killed++ {
+		p := start(t, "opener", "-dir", h.dir, "-listen", "127.0.0.1:0")
+		n = beyond(n)
+		p.stop(syscall.SIGKILL)
+	}
+	if counts, err := db.Counts(t.Context()); err != nil || len(counts) != 1 || counts[0].N != records {
+		t.Fatal(counts, err)
+	}
+	t.Logf("killed %d times", killed)
 }
 
 func TestTokenCommandsRefuse(t *testing.T) {

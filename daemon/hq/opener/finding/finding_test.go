@@ -60,76 +60,76 @@ func (s *switched) Key(p record.Part, id string) (hpke.PrivateKey, error) {
 	return k, err
 }
 
-func newKit(t *testing.T, role ...record.Part) *kit {
-	t.Helper()
-	k := &kit{layout: setup.Layout(t.TempDir()), at: storagetest.At()}
+func newKit(tb testing.TB, role ...record.Part) *kit {
+	tb.Helper()
+	k := &kit{layout: setup.Layout(tb.TempDir()), at: storagetest.At()}
 	if err := setup.Init(setup.Options{Dir: string(k.layout), Kiosk: storagetest.Device, URL: "https://127.0.0.1:1", Now: k.at}); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	var err error
 	if k.bundle, err = sync.LoadBundle(filepath.Join(string(k.layout), "kiosk")); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	if k.writer, err = sqlitestore.Open(t.Context(), k.layout.Records(), sqlitestore.Options{}); err != nil {
-		t.Fatal(err)
+	if k.writer, err = sqlitestore.Open(tb.Context(), k.layout.Records(), sqlitestore.Options{}); err != nil {
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = k.writer.Close() })
-	reader, err := sqlitestore.OpenReader(t.Context(), k.layout.Records())
+	tb.Cleanup(func() { _ = k.writer.Close() })
+	reader, err := sqlitestore.OpenReader(tb.Context(), k.layout.Records())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = reader.Close() })
-	k.open(t, reader, role...)
+	tb.Cleanup(func() { _ = reader.Close() })
+	k.open(tb, reader, role...)
 	return k
 }
 
 // open begins with a new worker on the same files, as a new process does.
-func (k *kit) open(t *testing.T, reader store.Reader, role ...record.Part) {
-	t.Helper()
+func (k *kit) open(tb testing.TB, reader store.Reader, role ...record.Part) {
+	tb.Helper()
 	files, err := opener.LoadKeys(k.layout.Opener(), role...)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	k.keys = &switched{KeyStore: files}
-	if k.db, err = finding.Open(t.Context(), k.layout.Findings()); err != nil {
-		t.Fatal(err)
+	if k.db, err = finding.Open(tb.Context(), k.layout.Findings()); err != nil {
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = k.db.Close() })
+	tb.Cleanup(func() { _ = k.db.Close() })
 	o := &opener.Opener{Store: reader, Keys: k.keys, Devices: device.Dir(k.layout.Devices()), Receipts: k.bundle.Receipts}
 	k.worker = &finding.Worker{Opener: o, DB: k.db, Parts: role, Now: func() time.Time { return k.at }, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
 }
 
 // put stores a record as the receiver does; edit may falsify it.
-func (k *kit) put(t *testing.T, edit func(*store.Row)) string {
-	t.Helper()
+func (k *kit) put(tb testing.TB, edit func(*store.Row)) string {
+	tb.Helper()
 	k.seq++
 	r := storagetest.Record(storagetest.NewID(), 100)
 	r.MyNumber = &record.MyNumber{Number: secret.New([]byte(number)), Purpose: "p"}
 	env, err := wire.Build(r, k.bundle.Keys, k.bundle.Signer, k.seq, storagetest.At())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	key, err := setup.LoadKey(filepath.Join(k.layout.Receiver(), setup.FileReceiptKey))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	signer, ok := key.(crypto.Signer)
 	if !ok {
-		t.Fatal("no signer")
+		tb.Fatal("no signer")
 	}
 	receipt := wire.Receipt{Device: env.Header.Device, ID: env.Header.ID, Digest: env.Digest, Received: k.at}
 	for receipt.KeyID = range k.bundle.Receipts {
 	}
 	b, err := wire.SignReceipt(receipt, signer)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	row := store.NewRow(env, b, k.at)
 	if edit != nil {
 		edit(&row)
 	}
-	if _, fresh, err := k.writer.Insert(t.Context(), row); err != nil || !fresh {
-		t.Fatal(err)
+	if _, fresh, err := k.writer.Insert(tb.Context(), row); err != nil || !fresh {
+		tb.Fatal(err)
 	}
 	return r.ID
 }
