@@ -153,6 +153,9 @@ func TestKeysInTokens(t *testing.T) {
 	if one := string(p.get(t, "/records/"+storagetest.Device+"/"+want.ID, http.StatusOK)); !strings.Contains(one, `data-finding="opened"`) {
 		t.Error("the page does not show the finding")
 	}
+	if list := string(p.get(t, "/?lang=en", http.StatusOK)); !strings.Contains(list, "opened, all checks passed") {
+		t.Error("the list does not show the finding")
+	}
 }
 
 // The opener starts on a new installation before the receiver ever ran, says so, and works when the receiver came and

@@ -81,8 +81,7 @@ func Open(keys KeyStore, device, id string, schema int, s seal.Sealed) (*secret.
 	info := seal.Context{Device: device, Record: id, Part: s.Part, Schema: schema, KeyID: s.KeyID}.Info()
 	b, err := hpke.Open(key, seal.KDF(), seal.AEAD(), info, s.Bytes)
 	if err != nil {
-		var away *Unavailable
-		if errors.As(err, &away) {
+		if away, ok := errors.AsType[*Unavailable](err); ok {
 			return nil, away
 		}
 		return nil, ErrOpen

@@ -200,8 +200,7 @@ func (o *Opener) openPart(env *wire.Envelope, s seal.Sealed, out *Opened) (state
 	}
 	if err := record.DecodePart(s.Part, plain.Reveal(), out.Record); err != nil {
 		plain.Wipe()
-		var refused *record.Error
-		if errors.As(err, &refused) {
+		if refused, ok := errors.AsType[*record.Error](err); ok {
 			return "failed", string(refused.Code)
 		}
 		return "failed", string(record.CodeSyntax)

@@ -37,9 +37,17 @@ func (s *server) list(w http.ResponseWriter, r *http.Request) {
 		s.fault(w, "gaps", err)
 		return
 	}
-	v := listView{frame: s.frame(w, r, "records"), Page: n, Gaps: gaps, Rows: rows}
+	v := listView{frame: s.frame(w, r, "records"), Page: n, Gaps: gaps, Rows: rows, Found: map[string]*finding.Finding{}}
 	if len(rows) > perPage {
 		v.Rows, v.More = rows[:perPage], true
+	}
+	for _, row := range v.Rows {
+		f, err := s.found(r.Context(), row.Device, row.ID)
+		if err != nil {
+			s.fault(w, "finding", err)
+			return
+		}
+		v.Found[row.Device+"/"+row.ID] = f
 	}
 	s.render(w, r, listPage(v)) //nolint:contextcheck // components get the context in Render
 }
@@ -51,6 +59,8 @@ type listView struct {
 	Gaps []store.Gap
 	Page int
 	More bool
+	// Found are the findings by device/id; nil: none yet.
+	Found map[string]*finding.Finding
 }
 
 // recordView is one record opened.

@@ -152,10 +152,15 @@ func (d *DB) Of(ctx context.Context, device, id string) (Finding, error) {
 	return f, err
 }
 
-// done says whether the very bytes were worked on already in this role.
-func (d *DB) done(ctx context.Context, device, id string, digest [32]byte, role string) (bool, error) {
+// done says whether the very bytes were worked on already in this role. A signature or a receipt that did not verify
+// before that time counts as not done: what they were verified with may have been mended.
+func (d *DB) done(ctx context.Context, device, id string, digest [32]byte, role string, again time.Time) (bool, error) {
 	var n int
-	err := d.db.QueryRowContext(ctx, `SELECT count(*) FROM findings WHERE device = ? AND id = ? AND digest = ? AND role = ?`, device, id, digest[:], role).Scan(&n)
+	err := d.db.QueryRowContext(
+		ctx, `SELECT count(*) FROM findings WHERE device = ? AND id = ? AND digest = ? AND role = ?
+		 AND NOT (state = 'failed' AND code IN ('signature', 'receipt') AND at < ?)`,
+		device, id, digest[:], role, again.UTC().Format(timeLayout),
+	).Scan(&n)
 	if err != nil {
 		return false, fmt.Errorf("finding: %w", err)
 	}

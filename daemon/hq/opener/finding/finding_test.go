@@ -322,6 +322,32 @@ func TestPagesAndLateOnes(t *testing.T) {
 	k.pass(t, 1)
 }
 
+// A signature that did not verify is looked at again by the next sweep: the list of kiosks may have been mended.
+func TestMendedDevice(t *testing.T) {
+	k := newKit(t, daily()...)
+	id := k.put(t, nil)
+	devices := k.layout.Devices()
+	if err := os.Rename(devices, devices+".away"); err != nil {
+		t.Fatal(err)
+	}
+	k.pass(t, 1)
+	if f := k.of(t, id); f.State != finding.Failed || f.Code != finding.CodeSignature {
+		t.Fatalf("got %+v", f)
+	}
+	if err := os.Rename(devices+".away", devices); err != nil {
+		t.Fatal(err)
+	}
+	k.at = k.at.Add(time.Hour)
+	k.pass(t, 0)
+	k.at = k.at.Add(5 * time.Hour)
+	k.pass(t, 1)
+	if f := k.of(t, id); f.State != finding.Opened {
+		t.Fatalf("got %+v", f)
+	}
+	k.at = k.at.Add(6 * time.Hour)
+	k.pass(t, 0)
+}
+
 // faulty is a store whose bodies are missing, or that does not answer.
 type faulty struct {
 	store.Reader

@@ -81,10 +81,10 @@ func (w *Worker) role() string {
 // Pass looks once at what is new and at what waits and is due, and gives how many records it worked on.
 func (w *Worker) Pass(ctx context.Context) (worked int, err error) {
 	now := w.Now()
-	at := w.place
+	at, again := w.place, time.Time{}
 	if at.Received = at.Received.Add(-overlap); w.place == (store.Place{}) || now.Sub(w.swept) >= sweepEvery || now.Before(w.swept) {
 		at = store.Place{}
-		w.swept = now
+		w.swept, again = now, now
 	}
 	at.Device, at.ID = "", ""
 	role := w.role()
@@ -95,7 +95,7 @@ func (w *Worker) Pass(ctx context.Context) (worked int, err error) {
 			return worked, err
 		}
 		for _, r := range rows {
-			done, err := w.DB.done(ctx, r.Device, r.ID, r.Digest, role)
+			done, err := w.DB.done(ctx, r.Device, r.ID, r.Digest, role, again)
 			if err == nil && !done {
 				worked++
 				_, err = w.work(ctx, Finding{Device: r.Device, ID: r.ID, Digest: r.Digest}, role)

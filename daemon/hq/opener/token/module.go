@@ -5,6 +5,7 @@ package token
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"unsafe"
 
@@ -109,23 +110,15 @@ func unavailable(err error) *opener.Unavailable {
 }
 
 func is(err error, codes ...pkcs11.Error) bool {
-	var e pkcs11.Error
-	if !errors.As(err, &e) {
-		return false
-	}
-	for _, c := range codes {
-		if e == c {
-			return true
-		}
-	}
-	return false
+	e, ok := errors.AsType[pkcs11.Error](err)
+	return ok && slices.Contains(codes, e)
 }
 
 // lost says whether an error ends the sessions: everything but what the token says of our input. Unknown codes of
 // vendors count as lost, because signing in again is harmless and a wrong verdict on a record is not.
 func lost(err error) bool {
-	var e pkcs11.Error
-	return errors.As(err, &e) && !is(
+	_, ok := errors.AsType[pkcs11.Error](err)
+	return ok && !is(
 		err, pkcs11.CKR_MECHANISM_PARAM_INVALID, pkcs11.CKR_ENCRYPTED_DATA_INVALID, pkcs11.CKR_ENCRYPTED_DATA_LEN_RANGE,
 		pkcs11.CKR_ATTRIBUTE_TYPE_INVALID, pkcs11.CKR_ATTRIBUTE_VALUE_INVALID, pkcs11.CKR_TEMPLATE_INCONSISTENT,
 		pkcs11.CKR_MECHANISM_INVALID, pkcs11.CKR_KEY_FUNCTION_NOT_PERMITTED,

@@ -28,7 +28,7 @@ func TestReaderWithoutRights(t *testing.T) {
 		}
 		t.Skipf("SKIPPED, missing: %s", what)
 	}
-	dir, err := os.MkdirTemp("", "rights") // t.TempDir is within a directory that others cannot enter
+	dir, err := os.MkdirTemp("", "rights") //nolint:usetesting // t.TempDir is within a directory that others cannot enter
 	if err != nil {
 		t.Fatal(err)
 	}
