@@ -174,6 +174,7 @@ kiosk() {
 		docs/kioskctl.md /usr/share/doc/madoguchi-kiosk/kioskctl.md
 		systemd/drop-ins/kioskd-hq-address.conf /usr/share/doc/madoguchi-kiosk/examples/hq-address.conf
 		docs/failures.md /usr/share/doc/madoguchi-kiosk/failures.md
+		docs/enrolment.md /usr/share/doc/madoguchi-kiosk/enrolment.md
 	LIST
 	pages kiosk kioskd.8 kioskctl.1
 	copyright ./daemon/kioskd ./daemon/kioskctl >"$stage/kiosk.copyright"
@@ -192,6 +193,7 @@ hq() {
 		systemd/tmpfiles.d/madoguchi-hq.conf /usr/lib/tmpfiles.d/madoguchi-hq.conf
 		systemd/drop-ins/hqd-receiver-branches.conf /usr/share/doc/madoguchi-hq/examples/branches.conf
 		systemd/drop-ins/hqd-opener-token.conf /usr/share/doc/madoguchi-hq/examples/token.conf
+		docs/enrolment.md /usr/share/doc/madoguchi-hq/enrolment.md
 		systemd/README.md /usr/share/doc/madoguchi-hq/units.md
 		packaging/deb/hq/hq.toml /etc/madoguchi/hq.toml
 	LIST

@@ -96,6 +96,13 @@ func TestEnrolledKiosk(t *testing.T) {
 		beat, starts := b.beat("second-kiosk", audit.Started)
 		return strings.Contains(beat, `"state":"`) && starts == 1
 	})
+	if out := b.hqd("audit", "status", "-dir", hqDir); !regexp.MustCompile(`log +second-kiosk +\d+ entries`).MatchString(out) || strings.Contains(out, "ALARM") {
+		t.Fatalf("audit status: %s", out)
+	}
+	b.hqd("audit", "retire", "-dir", hqDir, "-device", "e2e-kiosk")
+	if out := b.hqd("audit", "status", "-dir", hqDir); !strings.Contains(out, "e2e-kiosk@") {
+		t.Fatalf("audit status: %s", out)
+	}
 	b.hqd("device", "revoke", "-dir", hqDir, "-device", "second-kiosk", "-reason", "lost")
 	b.kiosk.stop(syscall.SIGTERM)
 	b.startKiosk()

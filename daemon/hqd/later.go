@@ -95,6 +95,10 @@ func (l *later) Heartbeats(ctx context.Context) ([]store.Beat, error) {
 	return through(ctx, l, func(r store.Reader) ([]store.Beat, error) { return r.Heartbeats(ctx) })
 }
 
+func (l *later) AuditLogs(ctx context.Context) ([]store.AuditLog, error) {
+	return through(ctx, l, func(r store.Reader) ([]store.AuditLog, error) { return r.AuditLogs(ctx) })
+}
+
 func (l *later) AuditLeaves(ctx context.Context, device string, from int64, limit int) ([][]byte, error) {
 	return through(ctx, l, func(r store.Reader) ([][]byte, error) { return r.AuditLeaves(ctx, device, from, limit) })
 }

@@ -68,6 +68,8 @@ func (m *memory) AuditAdvance(_ context.Context, _ string, before, now audit.See
 	return nil
 }
 
+func (m *memory) AuditRetire(context.Context, string) error { return nil }
+
 func (m *memory) AuditAlarm(_ context.Context, a store.DeviceAlarm) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

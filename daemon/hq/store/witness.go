@@ -22,6 +22,20 @@ type DeviceAlarm struct {
 	Size   int64  // of the log that was offered; of a clock: seconds, positive when the kiosk is ahead
 }
 
+// AuditLog is what HQ has of one log.
+type AuditLog struct {
+	Device string // with "@" and the epoch when it was put aside
+	Origin string
+	Size   int64
+	At     time.Time // of the last entries
+}
+
+// RetiredName is the name of a log that was put aside.
+func RetiredName(device, origin string) string {
+	_, epoch, _ := audit.SplitOrigin(origin)
+	return device + "@" + epoch
+}
+
 // Beat is the last heartbeat of a device: JSON, free of personal data.
 type Beat struct {
 	Device string
@@ -36,6 +50,9 @@ type Witness interface {
 	// AuditAdvance appends the leaves and remembers what is seen now, all or nothing, if what was seen before is still
 	// what is stored; else ErrRace. checkpoint is the signed one.
 	AuditAdvance(ctx context.Context, device string, before, now audit.Seen, leaves [][]byte, checkpoint []byte, at time.Time) error
+	// AuditRetire puts a device's log and its alarms aside under the device's name with "@" and the log's epoch: a
+	// person has found out why there is another one, which may then begin. ErrNotFound when there is no log.
+	AuditRetire(ctx context.Context, device string) error
 	// AuditAlarm remembers an alarm; the same one again changes only its time, origin and size.
 	AuditAlarm(ctx context.Context, a DeviceAlarm) error
 	// Heartbeat remembers the last heartbeat of a device.
@@ -48,6 +65,8 @@ type WitnessReader interface {
 	Alarms(ctx context.Context) ([]DeviceAlarm, error)
 	// Heartbeats lists the last one of each device, by device.
 	Heartbeats(ctx context.Context) ([]Beat, error)
+	// AuditLogs lists the logs, also those put aside, by device.
+	AuditLogs(ctx context.Context) ([]AuditLog, error)
 	// AuditLeaves gives at most limit leaves of a device's log from a place on.
 	AuditLeaves(ctx context.Context, device string, from int64, limit int) ([][]byte, error)
 }

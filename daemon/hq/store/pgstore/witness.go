@@ -92,6 +92,29 @@ func (w *Writer) AuditAdvance(ctx context.Context, device string, before, now au
 	return wrap(err)
 }
 
+// AuditRetire implements store.Witness.
+func (w *Writer) AuditRetire(ctx context.Context, device string) error {
+	err := pgx.BeginFunc(ctx, w.db, func(tx pgx.Tx) error {
+		stored, err := auditSeen(ctx, tx, device, ` FOR UPDATE`)
+		if err != nil {
+			return err
+		}
+		if stored.Origin == "" {
+			return store.ErrNotFound
+		}
+		for _, table := range []string{"audit_logs", "audit_leaves", "alarms"} {
+			if _, err := tx.Exec(ctx, `UPDATE `+table+` SET device = $1 WHERE device = $2`, store.RetiredName(device, stored.Origin), device); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	return wrap(err)
+}
+
 // AuditAlarm implements store.Witness.
 func (w *Writer) AuditAlarm(ctx context.Context, a store.DeviceAlarm) error {
 	_, err := w.db.Exec(ctx, `INSERT INTO alarms (device, code, at, origin, size) VALUES ($1, $2, $3, $4, $5)
@@ -134,6 +157,19 @@ func (r *Reader) Heartbeats(ctx context.Context) ([]store.Beat, error) {
 		return nil, wrap(err)
 	}
 	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[store.Beat])
+	for i := range list {
+		list[i].At = list[i].At.UTC()
+	}
+	return list, wrap(err)
+}
+
+// AuditLogs implements store.WitnessReader.
+func (r *Reader) AuditLogs(ctx context.Context) ([]store.AuditLog, error) {
+	rows, err := r.db.Query(ctx, `SELECT device, origin, size, at FROM audit_logs ORDER BY device`)
+	if err != nil {
+		return nil, wrap(err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[store.AuditLog])
 	for i := range list {
 		list[i].At = list[i].At.UTC()
 	}

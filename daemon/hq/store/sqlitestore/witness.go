@@ -92,6 +92,28 @@ func (w *Writer) AuditAdvance(ctx context.Context, device string, before, now au
 	return tx.Commit()
 }
 
+// AuditRetire implements store.Witness.
+func (w *Writer) AuditRetire(ctx context.Context, device string) error {
+	tx, err := w.db.BeginTx(ctx, nil)
+	if err != nil {
+		return wrap(err)
+	}
+	defer func() { _ = tx.Rollback() }() // after a commit it does nothing
+	stored, err := auditSeen(ctx, tx, device)
+	if err != nil {
+		return err
+	}
+	if stored.Origin == "" {
+		return store.ErrNotFound
+	}
+	for _, table := range []string{"audit_logs", "audit_leaves", "alarms"} {
+		if _, err := tx.ExecContext(ctx, `UPDATE `+table+` SET device = ? WHERE device = ?`, store.RetiredName(device, stored.Origin), device); err != nil { //nolint:gosec // our own names
+			return wrap(err)
+		}
+	}
+	return tx.Commit()
+}
+
 // AuditAlarm implements store.Witness.
 func (w *Writer) AuditAlarm(ctx context.Context, a store.DeviceAlarm) error {
 	_, err := w.db.ExecContext(
@@ -159,6 +181,18 @@ func (r *Reader) Heartbeats(ctx context.Context) ([]store.Beat, error) {
 		b.At, err = time.Parse(timeLayout, at)
 		return err
 	}, `SELECT device, at, beat FROM heartbeats ORDER BY device`)
+}
+
+// AuditLogs implements store.WitnessReader.
+func (r *Reader) AuditLogs(ctx context.Context) ([]store.AuditLog, error) {
+	return collect(ctx, r.db, func(scan func(...any) error, l *store.AuditLog) (err error) {
+		var at string
+		if err := scan(&l.Device, &l.Origin, &l.Size, &at); err != nil {
+			return err
+		}
+		l.At, err = time.Parse(timeLayout, at)
+		return err
+	}, `SELECT device, origin, size, at FROM audit_logs ORDER BY device`)
 }
 
 // AuditLeaves implements store.WitnessReader.

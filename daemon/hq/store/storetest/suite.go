@@ -70,6 +70,7 @@ func Run(t *testing.T, k Kit) {
 	t.Run("impossible-months-are-kept-and-told", func(t *testing.T) { impossible(t, k) })
 	t.Run("edges-of-months", func(t *testing.T) { edges(t, k) })
 	t.Run("audit-logs-alarms-heartbeats", func(t *testing.T) { remembers(t, k) })
+	t.Run("audit-logs-are-put-aside", func(t *testing.T) { retires(t, k) })
 	t.Run("audit-races-have-one-winner", func(t *testing.T) { auditRaces(t, k) })
 	if !k.Bodies {
 		t.Run("known-bodies", func(t *testing.T) { known(t, k) })

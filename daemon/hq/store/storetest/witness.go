@@ -92,6 +92,41 @@ func remembers(t *testing.T, k Kit) {
 	}
 }
 
+// retires: a log is put aside with all it has, and another one begins.
+func retires(t *testing.T, k Kit) {
+	w, reader := k.New(t, slog.New(slog.DiscardHandler))
+	if err := w.AuditRetire(t.Context(), "kiosk-1"); !errors.Is(err, store.ErrNotFound) {
+		t.Fatalf("got %v", err)
+	}
+	one, leaves := grow(audit.Seen{}, 5)
+	if err := w.AuditAdvance(t.Context(), "kiosk-1", audit.Seen{}, one, leaves, []byte("c"), Now()); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.AuditAlarm(t.Context(), store.DeviceAlarm{Device: "kiosk-1", Code: "another-log", At: Now()}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.AuditRetire(t.Context(), "kiosk-1"); err != nil {
+		t.Fatal(err)
+	}
+	requireSeen(t, w, audit.Seen{})
+	two, more := grow(audit.Seen{}, 2)
+	if err := w.AuditAdvance(t.Context(), "kiosk-1", audit.Seen{}, two, more, []byte("c"), Now()); err != nil {
+		t.Fatal(err)
+	}
+	const aside = "kiosk-1@0123456789abcdef"
+	r := reader(t)
+	want := []store.AuditLog{{Device: "kiosk-1", Origin: one.Origin, Size: 2, At: Now()}, {Device: aside, Origin: one.Origin, Size: 5, At: Now()}}
+	if logs, err := r.AuditLogs(t.Context()); err != nil || !cmp.Equal(logs, want) {
+		t.Fatalf("%s, %v", cmp.Diff(want, logs), err)
+	}
+	if got, err := r.AuditLeaves(t.Context(), aside, 0, 9); err != nil || len(got) != 5 {
+		t.Fatalf("%d leaves, %v", len(got), err)
+	}
+	if alarms, err := r.Alarms(t.Context()); err != nil || len(alarms) != 1 || alarms[0].Device != aside {
+		t.Fatalf("%+v, %v", alarms, err)
+	}
+}
+
 // auditRaces: of many that advance one log at once exactly one does, and nothing is lost or doubled.
 func auditRaces(t *testing.T, k Kit) {
 	w, reader := k.New(t, slog.New(slog.DiscardHandler))
