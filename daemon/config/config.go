@@ -4,7 +4,6 @@
 package config
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -16,6 +15,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"madoguchi/daemon/policy"
+	"madoguchi/daemon/service"
 	"madoguchi/storage/audit"
 )
 
@@ -36,8 +36,10 @@ type Config struct {
 	Trust      Trust   `toml:"trust"`
 	HQ         HQ      `toml:"hq"`
 	Upload     Upload  `toml:"upload"`
-	Service    Service `toml:"service"`
 	Staff      []Staff `toml:"staff"`
+
+	Services []service.Service `toml:"-"` // of [[service]], or of the one [service]; never empty
+	OneTable bool              `toml:"-"` // the file has the one [service] of before
 
 	Hash string `toml:"-"` // SHA-256 of the file in hex, for the audit log
 }
@@ -96,17 +98,6 @@ type Upload struct {
 	MaxSkewMinutes  int `toml:"max_skew_minutes"`   // from HQ's clock, from which no customer is taken; 0: never
 }
 
-// Service is the one service of this kiosk.
-type Service struct {
-	ID               string `toml:"id"`
-	Channel          string `toml:"channel"` // "attended" or "unattended"
-	MachineMayDecide bool   `toml:"machine_may_decide"`
-	PINRoute         bool   `toml:"pin_route"`
-	FaceTries        int    `toml:"face_tries"`
-	CardTries        int    `toml:"card_tries"`
-	MinorAge         int    `toml:"minor_age"`
-}
-
 // Staff is one member of staff who may sign in.
 type Staff struct {
 	ID      string `toml:"id"`
@@ -129,21 +120,70 @@ func Load(path string) (*Config, error) {
 
 // Parse is Load on bytes.
 func Parse(b []byte) (*Config, error) {
-	c := &Config{Service: Service{FaceTries: 2, CardTries: 3, MinorAge: 15}, Kiosk: Kiosk{ReserveMiB: 256}, Upload: Upload{FreezeHours: 30 * 24, MaxSkewMinutes: 10}}
-	d := toml.NewDecoder(bytes.NewReader(b)).DisallowUnknownFields()
-	if err := d.Decode(c); err != nil {
-		if strict := (*toml.StrictMissingError)(nil); errors.As(err, &strict) {
-			return nil, fmt.Errorf("unknown key:\n%s", strict.String())
+	c := Config{Kiosk: Kiosk{ReserveMiB: 256}, Upload: Upload{FreezeHours: 30 * 24, MaxSkewMinutes: 10}}
+	var tables []service.Table
+	if oneService(b) {
+		f := struct {
+			Config
+			Service service.Table `toml:"service"`
+		}{Config: c}
+		if err := service.Decode(b, &f); err != nil {
+			return nil, err
 		}
-		if at := (*toml.DecodeError)(nil); errors.As(err, &at) {
-			line, _ := at.Position()
-			return nil, fmt.Errorf("line %d: %w", line, err)
+		c, tables = f.Config, []service.Table{complete(f.Service)}
+		c.OneTable = true
+	} else {
+		f := struct {
+			Config
+			Service []service.Table `toml:"service"`
+		}{Config: c}
+		if err := service.Decode(b, &f); err != nil {
+			return nil, err
 		}
-		return nil, err
+		c, tables = f.Config, f.Service
 	}
 	sum := sha256.Sum256(b)
 	c.Hash = hex.EncodeToString(sum[:])
-	return c, c.Check()
+	if err := c.Check(); err != nil {
+		return nil, err
+	}
+	var err error
+	if c.Services, err = service.Load(tables); err != nil {
+		return nil, err
+	}
+	return &c, c.checkServices()
+}
+
+// oneService says whether the file has the [service] table of before [[service]].
+func oneService(b []byte) bool {
+	var probe map[string]any
+	if toml.Unmarshal(b, &probe) != nil {
+		return false
+	}
+	_, table := probe["service"].(map[string]any)
+	return table
+}
+
+// complete gives the one [service] of before what it did not have to say.
+func complete(t service.Table) service.Table {
+	if t.Kind == "" {
+		t.Kind = policy.AccountOpening.String()
+	}
+	if t.NameJA == "" && t.NameEN == "" {
+		t.NameJA, t.NameEN = "本人確認", "Identity check"
+	}
+	return t
+}
+
+// checkServices holds the rules between services and the rest.
+func (c *Config) checkServices() error {
+	for i := range c.Services {
+		p := &c.Services[i].Profile
+		if !slices.ContainsFunc(p.Methods[:], service.BuiltIn) {
+			return &service.RuleError{Service: p.ID, Rule: "built-in", Say: "none of its methods is built into this version"}
+		}
+	}
+	return nil
 }
 
 // Check holds the rules that the file's form cannot.
@@ -172,23 +212,11 @@ func (c *Config) Check() error {
 		{c.Kiosk.StateDir == "", "kiosk.state_dir is missing"},
 		{c.Kiosk.RuntimeDir == "", "kiosk.runtime_dir is missing"},
 		{c.HQ.Bundle == "", "hq.bundle is missing"},
-		{c.Service.ID == "", "service.id is missing"},
-		{
-			c.Service.Channel != string(policy.Attended) && c.Service.Channel != string(policy.Unattended),
-			`service.channel must be "attended" or "unattended"`,
-		},
-		{
-			c.Service.Channel == string(policy.Unattended),
-			"service.channel unattended: the in-person method needs staff (duty of presentation), and no other method is built in",
-		},
-		{c.Service.FaceTries < 1 || c.Service.FaceTries > 5, "service.face_tries must be 1 to 5"},
-		{c.Service.CardTries < 1 || c.Service.CardTries > 5, "service.card_tries must be 1 to 5"},
 		{
 			slices.ContainsFunc(c.Staff, func(s Staff) bool { return !audit.ValidWord(s.ID) }),
 			"a staff id begins with a letter, then letters, digits, '.', '_' or '-', with at most seven digits in a row",
 		},
 		{c.Upload.MaxKiBPerSecond < 0 || c.Upload.FreezeHours < 0 || c.Upload.MaxSkewMinutes < 0, "the numbers of [upload] must not be negative"},
-		{c.Service.MinorAge < 0 || c.Service.MinorAge > 20, "service.minor_age must be 0 to 20"},
 	} {
 		if rule.broken {
 			return errors.New(rule.say)
@@ -200,11 +228,17 @@ func (c *Config) Check() error {
 // AllVirtual says whether reader and camera are virtual, which is when the developer panel is shown.
 func (c *Config) AllVirtual() bool { return c.Devices.Reader == Virtual && c.Devices.Camera == Virtual }
 
-// Profile is the service as the rules want it.
-func (c *Config) Profile() policy.Profile {
-	return policy.Profile{
-		ID: c.Service.ID, Channel: policy.Channel(c.Service.Channel), MachineMayDecide: c.Service.MachineMayDecide,
-		PINRoute: c.Service.PINRoute, FaceTries: c.Service.FaceTries, CardTries: c.Service.CardTries,
-		MinorAge: c.Service.MinorAge,
+// Profile is the first service's rules.
+func (c *Config) Profile() policy.Profile { return c.Services[0].Profile }
+
+// Profiles are the rules of all services, in the order of the file.
+func (c *Config) Profiles() []policy.Profile {
+	var out []policy.Profile
+	for i := range c.Services {
+		out = append(out, c.Services[i].Profile)
 	}
+	return out
 }
+
+// Calibrated says whether a calibration is configured.
+func (c *Config) Calibrated() bool { return c.Face.Calibration != "" }
