@@ -67,8 +67,9 @@ type listView struct {
 type recordView struct {
 	frame
 	*opener.Opened
-	Views []viewlog.View
-	Found *finding.Finding // nil: none yet
+	Views   []viewlog.View
+	Found   *finding.Finding // nil: none yet
+	Kakunin bool             // it has a page of its own
 }
 
 // open logs the view first and then opens: nothing is shown that was not logged. It answers the request itself when
@@ -111,7 +112,7 @@ func (s *server) record(w http.ResponseWriter, r *http.Request, viewer string) {
 		s.fault(w, "finding", err)
 		return
 	}
-	s.render(w, r, recordPage(recordView{frame: s.frame(w, r, "record"), Opened: o, Views: views, Found: found})) //nolint:contextcheck // components get the context in Render
+	s.render(w, r, recordPage(recordView{frame: s.frame(w, r, "record"), Opened: o, Views: views, Found: found, Kakunin: s.Kakunin != nil})) //nolint:contextcheck // components get the context in Render
 }
 
 // image serves one image of the card as a PNG made here: the bytes of the card never reach a browser's decoder.

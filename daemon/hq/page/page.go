@@ -29,15 +29,17 @@ var assets embed.FS
 // perPage is how many records one page of the list has.
 const perPage = 50
 
-// Options of the page. All fields but Findings are required.
+// Options of the page. All fields but Findings and Kakunin are required.
 type Options struct {
 	Opener *opener.Opener
 	Store  store.Reader
 	// Findings are the worker's results, shown beside what is opened for the viewer.
 	Findings Findings
-	Views    *viewlog.Log
-	Token    string   // who has it may sign in; at least 32 characters
-	Hosts    []string // the exact Host headers that are answered
+	// Kakunin serves the verification records; without it they have no pages.
+	Kakunin *Verifications
+	Views   *viewlog.Log
+	Token   string   // who has it may sign in; at least 32 characters
+	Hosts   []string // the exact Host headers that are answered
 	// Face decodes the card's face image (JPEG 2000).
 	Face func(ctx context.Context, b []byte) (image.Image, error)
 	Now  func() time.Time
@@ -67,6 +69,7 @@ func Handler(o Options) http.Handler {
 	mux.HandleFunc("GET /views", s.signedIn(s.views))
 	mux.HandleFunc("GET /v1/records", s.signedIn(s.recordsJSON))
 	mux.HandleFunc("GET /v1/opened/{device}/{id}", s.signedIn(s.openedJSON))
+	s.kakuninRoutes(mux)
 	guard := http.NewCrossOriginProtection()
 	return s.secure(guard.Handler(mux))
 }

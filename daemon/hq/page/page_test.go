@@ -38,6 +38,12 @@ type kit struct {
 // newKit serves the page over one record.
 func newKit(t *testing.T) *kit {
 	t.Helper()
+	return newKitWith(t, func(*page.Options) {}, nil)
+}
+
+// newKitWith changes the page and the record; a changed record gets a receipt that holds.
+func newKitWith(t *testing.T, options func(*page.Options), change func(*record.Record)) *kit {
+	t.Helper()
 	dir := t.TempDir()
 	l := setup.Layout(dir)
 	if err := setup.Init(setup.Options{Dir: dir, Kiosk: storagetest.Device, URL: "https://127.0.0.1:1", Now: storagetest.At()}); err != nil {
@@ -48,7 +54,12 @@ func newKit(t *testing.T) *kit {
 		t.Fatal(err)
 	}
 	k := &kit{id: storagetest.NewID(), now: storagetest.At()}
-	env, err := wire.Build(storagetest.Record(k.id, 100), b.Keys, b.Signer, 1, storagetest.At())
+	rec := storagetest.Record(k.id, 100)
+	receiptKeys := b.Receipts
+	if change != nil {
+		change(rec)
+	}
+	env, err := wire.Build(rec, b.Keys, b.Signer, 1, storagetest.At())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +68,18 @@ func newKit(t *testing.T) *kit {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = w.Close() })
-	if _, _, err := w.Insert(t.Context(), store.NewRow(env, []byte("{}"), storagetest.At())); err != nil {
+	receipt := []byte("{}")
+	if change != nil {
+		signer, err := storagetest.NewReceipts()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if receipt, err = signer.Sign(k.id, env.Digest); err != nil {
+			t.Fatal(err)
+		}
+		receiptKeys = signer.Keys()
+	}
+	if _, _, err := w.Insert(t.Context(), store.NewRow(env, receipt, storagetest.At())); err != nil {
 		t.Fatal(err)
 	}
 	r, err := sqlitestore.OpenReader(t.Context(), l.Records())
@@ -74,11 +96,13 @@ func newKit(t *testing.T) *kit {
 		t.Fatal(err)
 	}
 	k.server = httptest.NewUnstartedServer(nil)
-	k.server.Config.Handler = page.Handler(page.Options{
-		Opener: &opener.Opener{Store: r, Keys: keys, Devices: device.Dir(l.Devices()), Receipts: b.Receipts}, Store: r, Views: k.views, Token: token,
+	o := page.Options{
+		Opener: &opener.Opener{Store: r, Keys: keys, Devices: device.Dir(l.Devices()), Receipts: receiptKeys}, Store: r, Views: k.views, Token: token,
 		Hosts: []string{k.server.Listener.Addr().String()}, Now: func() time.Time { return k.now }, Log: slog.New(slog.DiscardHandler),
 		Face: func(context.Context, []byte) (image.Image, error) { return nil, errors.New("no decoder here") },
-	})
+	}
+	options(&o)
+	k.server.Config.Handler = page.Handler(o)
 	k.server.Start()
 	t.Cleanup(k.server.Close)
 	return k
