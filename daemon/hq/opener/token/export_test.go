@@ -6,6 +6,8 @@ import (
 	"crypto/ecdh"
 	"errors"
 
+	"github.com/miekg/pkcs11"
+
 	"madoguchi/storage/record"
 )
 
@@ -22,3 +24,12 @@ func (s *Store) Exchanger(p record.Part, id string) (ecdh.KeyExchanger, error) {
 	}
 	return &exchanger{t: t, label: id, public: pub}, nil
 }
+
+// SignInTo signs in to a token of these flags with a PIN that must not be asked for.
+func SignInTo(flags uint, pin func(Spec) ([]byte, error)) error {
+	t := &slot{spec: Spec{Sessions: 1}, pin: pin}
+	return t.signIn(nil, &conn{info: pkcs11.TokenInfo{Flags: flags}})
+}
+
+// WaitOf is what an error inside means for a record.
+func WaitOf(err error) error { return unavailable(err) }

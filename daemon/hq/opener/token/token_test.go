@@ -227,6 +227,52 @@ func TestWrongPINIsTriedOnce(t *testing.T) {
 	}
 }
 
+// The last try of a PIN, and a locked one, are a person's: the PIN is not even taken. (SoftHSM never says so.)
+func TestLastTryIsKept(t *testing.T) {
+	for name, flags := range map[string]uint{"final-try": 0x00020000, "locked": 0x00040000} { // CKF_USER_PIN_FINAL_TRY, _LOCKED
+		t.Run(name, func(t *testing.T) {
+			err := token.SignInTo(flags, func(token.Spec) ([]byte, error) {
+				t.Error("the PIN was taken")
+				return nil, nil
+			})
+			if !waits(token.WaitOf(err), opener.WaitPIN) {
+				t.Fatalf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestParseConfig(t *testing.T) {
+	const one = "version = 1\n[[token]]\nname = \"a\"\nparts = [\"identity\"]\nmodule = \"/m.so\"\nlabel = \"l\"\n"
+	for name, c := range map[string]struct {
+		text string
+		good bool
+	}{
+		"good":               {one, true},
+		"another-token":      {one + "[[token]]\nname = \"b\"\nparts = [\"my_number\"]\nmodule = \"/m.so\"\nserial = \"7\"\nsessions = 4\n", true},
+		"no-token":           {"version = 1\n", false},
+		"other-version":      {strings.Replace(one, "1", "2", 1), false},
+		"unknown-key":        {one + "colour = \"red\"\n", false},
+		"unknown-part":       {strings.Replace(one, "identity", "face", 1), false},
+		"relative-module":    {strings.Replace(one, "/m.so", "m.so", 1), false},
+		"no-label-or-serial": {strings.Replace(one, "label = \"l\"\n", "", 1), false},
+		"name-with-slash":    {strings.Replace(one, "\"a\"", "\"../a\"", 1), false},
+		"a-part-twice":       {one + "[[token]]\nname = \"b\"\nparts = [\"identity\"]\nmodule = \"/m.so\"\nlabel = \"k\"\n", false},
+		"a-token-twice":      {one + "[[token]]\nname = \"b\"\nparts = [\"images\"]\nmodule = \"/m.so\"\nlabel = \"l\"\n", false},
+		"too-many-sessions":  {one + "sessions = 1000\n", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := token.ParseConfig([]byte(c.text))
+			if (err == nil) != c.good || !c.good && !errors.Is(err, token.ErrConfig) {
+				t.Fatalf("got %v", err)
+			}
+			if c.good && got.Token[0].Sessions != 2 {
+				t.Fatalf("got %+v", got)
+			}
+		})
+	}
+}
+
 // A token that is gone makes its parts wait, is tried with pauses, and opens again when it is back; the PIN is taken anew.
 func TestTokenLostAndBack(t *testing.T) {
 	h := newHSM(t, "identity", "images")
