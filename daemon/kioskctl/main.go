@@ -47,11 +47,12 @@ const usage = `kioskctl COMMAND
   enroll check --dir BUNDLE [--state DIR]
                                how the certificate and HQ's keys stand, and the cure
 
-  queue status|shelf SOCKET    the way to HQ; the records that HQ refused (SOCKET: RUNTIME_DIR/control.sock)
-  queue retry SOCKET ID        send a refused record once more
-  queue salvage SOCKET FILE    take over what is whole in a file that was set aside
-  audit verify SOCKET          read the whole audit log from the disk, print its signed checkpoint
-  audit export SOCKET FILE     write the audit log to a new file
+  queue status|shelf [SOCKET]  the way to HQ; the records that HQ refused
+  queue retry [SOCKET] ID      send a refused record once more
+  queue salvage [SOCKET] FILE  take over what is whole in a file that was set aside
+  audit verify [SOCKET]        read the whole audit log from the disk, print its signed checkpoint
+  audit export [SOCKET] FILE   write the audit log to a new file
+                               SOCKET: RUNTIME_DIR/control.sock; without it that of the packaged kioskd
   audit verify FILE KEY        check an export against the device's public key or certificate (PEM)
 
   virtual SOCKET insert ID     place a virtual person's card (or drivers-licence, transit)

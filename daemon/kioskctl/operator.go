@@ -20,15 +20,22 @@ import (
 // auditCommand is audit verify and audit export.
 func auditCommand(ctx context.Context, args []string, out io.Writer) error {
 	switch {
+	case len(args) == 1 && args[0] == "verify":
+		return auditVerify(ctx, packagedSocket, out)
 	case len(args) == 2 && args[0] == "verify":
 		return auditVerify(ctx, args[1], out)
 	case len(args) == 3 && args[0] == "verify":
 		return auditVerifyFile(args[1], args[2], out)
+	case len(args) == 2 && args[0] == "export":
+		return auditExport(ctx, packagedSocket, args[1], out)
 	case len(args) == 3 && args[0] == "export":
 		return auditExport(ctx, args[1], args[2], out)
 	}
 	return errUsage
 }
+
+// packagedSocket is where the packaged kioskd listens; it is meant where no socket is named.
+const packagedSocket = "/run/madoguchi-kiosk/" + control.Socket
 
 // auditVerify lets kioskd read its whole log from the disk and prints the signed checkpoint.
 func auditVerify(ctx context.Context, socket string, out io.Writer) error {
@@ -152,20 +159,30 @@ func devicePublic(name string) (*ecdsa.PublicKey, error) {
 
 // queueCommand is queue status, shelf, retry and salvage.
 func queueCommand(ctx context.Context, args []string, out io.Writer) error {
-	r := control.Request{}
-	switch {
-	case len(args) == 2 && args[0] == "status":
-		r.Do = control.DoQueueStatus
-	case len(args) == 2 && args[0] == "shelf":
-		r.Do = control.DoQueueShelf
-	case len(args) == 3 && args[0] == "retry":
-		r.Do, r.ID = control.DoQueueRetry, args[2]
-	case len(args) == 3 && args[0] == "salvage":
-		r.Do, r.Path = control.DoQueueSalvage, args[2]
-	default:
+	more := map[string]int{"status": 0, "shelf": 0, "retry": 1, "salvage": 1}
+	if len(args) == 0 {
 		return errUsage
 	}
-	a, err := ask(ctx, args[1], r)
+	want, known := more[args[0]]
+	socket, rest := packagedSocket, args[1:]
+	if len(rest) == want+1 {
+		socket, rest = rest[0], rest[1:]
+	}
+	if !known || len(rest) != want {
+		return errUsage
+	}
+	r := control.Request{}
+	switch args[0] {
+	case "status":
+		r.Do = control.DoQueueStatus
+	case "shelf":
+		r.Do = control.DoQueueShelf
+	case "retry":
+		r.Do, r.ID = control.DoQueueRetry, rest[0]
+	case "salvage":
+		r.Do, r.Path = control.DoQueueSalvage, rest[0]
+	}
+	a, err := ask(ctx, socket, r)
 	if err != nil {
 		return err
 	}
