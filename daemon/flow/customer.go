@@ -1,5 +1,7 @@
 package flow
 
+import "slices"
+
 // onCustomer handles what the customer does. Settings, help and the cancel question work on every screen on which
 // they are offered; the rest belongs to one phase.
 func (m *machine) onCustomer(e Customer) bool {
@@ -14,6 +16,8 @@ func (m *machine) onCustomer(e Customer) bool {
 		m.Settings.Size = min(e.Arg, 2)
 	case SetContrast:
 		m.Settings.Contrast = min(e.Arg, 1)
+	case SetSlow:
+		m.Settings.Slow = min(e.Arg, 1)
 	case AskStaff:
 		m.StaffCalled = true
 	case AskCancel:
@@ -33,7 +37,9 @@ func (m *machine) onCustomer(e Customer) bool {
 		m.finish(Decision{Outcome: Cancelled}, "")
 		return true
 	case Touched: // whoever types has read what went wrong; the fields need the room in large text
-		m.Trouble = ""
+		if m.Phase != Ways {
+			m.Trouble = ""
+		}
 	case More:
 	case SetLanguage:
 		m.Settings.Lang = min(e.Arg, 1)
@@ -41,7 +47,8 @@ func (m *machine) onCustomer(e Customer) bool {
 			m.enter(CaseRef)
 			return true
 		}
-	case Start, Next, Back, NoCase, Tick, Refuse, SetRoute, LastTryYes, ConfirmData, WrongData, SkipFace, Done:
+	case Start, Next, Back, NoCase, Tick, Refuse, SetRoute, LastTryYes, ConfirmData, WrongData, SkipFace, WithStaff,
+		Done:
 		return m.onPhaseAct(e)
 	}
 	return m.alive()
@@ -49,7 +56,7 @@ func (m *machine) onCustomer(e Customer) bool {
 
 // alive renews the deadline of a phase in which the customer is asked for something.
 func (m *machine) alive() bool {
-	if _, warn := Deadline(m.Phase); warn > 0 {
+	if _, warn := m.Deadline(); warn > 0 {
 		m.Warned = false
 		m.arm()
 	}
@@ -60,7 +67,7 @@ func (m *machine) alive() bool {
 // they cannot; those phases are short. After the end there is nothing to stop.
 func CanCancel(p Phase) bool {
 	switch p {
-	case Language, CaseRef, Consent, PlaceCard, Credential, LastTry, Confirm, Face, WaitStaff:
+	case Language, CaseRef, Consent, PlaceCard, Credential, LastTry, PutBack, Ways, Confirm, Face, WaitStaff:
 		return true
 	case Idle, CardCheck, Reading, Deciding, Result, TakeCard, OutOfService:
 		return false
@@ -73,8 +80,8 @@ func (m *machine) onIdle(e Customer) bool {
 	case Start:
 		m.enter(Language)
 		return true
-	case SetLanguage, SetSize, SetContrast, Next, Back, NoCase, Tick, Refuse, Touched, SetRoute, LastTryYes,
-		ConfirmData, WrongData, SkipFace, AskStaff, AskCancel, CancelYes, CancelNo, More, Done:
+	case SetLanguage, SetSize, SetContrast, SetSlow, Next, Back, NoCase, Tick, Refuse, Touched, SetRoute, LastTryYes,
+		ConfirmData, WrongData, SkipFace, WithStaff, AskStaff, AskCancel, CancelYes, CancelNo, More, Done:
 	}
 	return false
 }
@@ -105,15 +112,40 @@ func (m *machine) onPhaseAct(e Customer) bool {
 		m.afterResult()
 		return true
 	case PlaceCard:
-		if e.Act != Back {
-			return false
-		}
-		m.Trouble = ""
-		m.enter(Consent)
-		return true
-	case Idle, Language, CardCheck, Reading, WaitStaff, Deciding, TakeCard, OutOfService:
+		return m.onPlaceCard(e)
+	case Ways:
+		return m.onWays(e)
+	case Idle, Language, CardCheck, Reading, PutBack, WaitStaff, Deciding, TakeCard, OutOfService:
 	}
 	return false
+}
+
+func (m *machine) onPlaceCard(e Customer) bool {
+	switch e.Act {
+	case Back:
+		m.Trouble = ""
+		m.enter(Consent)
+	case WithStaff: // no chip at all ends at staff too, not in a refusal (duty 15)
+		m.toStaff(CodeNoChip)
+	default:
+		return false
+	}
+	return true
+}
+
+// onWays: the other routes, the staff; the end is the cancel button's.
+func (m *machine) onWays(e Customer) bool {
+	switch {
+	case e.Act == WithStaff:
+		m.toStaff(m.Trouble)
+	case e.Act == SetRoute && slices.Contains(m.OpenRoutes(), Route(e.Arg)): // the card is asked again what it has left, if it is still the same
+		m.Route = Route(e.Arg)
+		m.Lift = false
+		m.enter(PutBack)
+	default:
+		return false
+	}
+	return true
 }
 
 func (m *machine) onCaseRef(e Customer) bool {
@@ -195,6 +227,8 @@ func (m *machine) onLastTry(e Customer) bool {
 		m.enter(Reading)
 	case Back:
 		m.enter(Credential)
+	case SetRoute:
+		return m.onCredential(e)
 	default:
 		return false
 	}
@@ -225,13 +259,16 @@ func (m *machine) afterResult() {
 
 // onTimeout ends what took too long. Everything of the customer is wiped on the way out.
 func (m *machine) onTimeout() bool {
-	if _, warn := Deadline(m.Phase); warn > 0 && !m.Warned {
+	if _, warn := m.Deadline(); warn > 0 && !m.Warned {
 		m.Warned = true
 		m.arm()
 		return true
 	}
 	switch m.Phase {
-	case Language, CaseRef, Consent, PlaceCard, Credential, LastTry, Confirm:
+	case PutBack: // any card may come now, and nothing of this one is left
+		m.forgetCard()
+		m.enter(PlaceCard)
+	case Language, CaseRef, Consent, PlaceCard, Credential, LastTry, Ways, Confirm:
 		m.finish(Decision{Outcome: Cancelled, Reason: CodeTimeUp}, CodeTimeUp)
 	case CardCheck:
 		m.cardFailed(CodeCardMute)

@@ -18,6 +18,7 @@ const (
 	SetLanguage     // Arg: language
 	SetSize         // Arg: size
 	SetContrast     // Arg: contrast
+	SetSlow         // Arg: 1 more time everywhere
 	Next            // on with what is on the screen; for CaseRef a number was typed
 	Back            //
 	NoCase          // no case number, on purpose
@@ -29,6 +30,7 @@ const (
 	ConfirmData     // what is shown is right
 	WrongData       // what is shown is not right
 	SkipFace        // staff shall compare
+	WithStaff       // go on with staff
 	AskStaff        // call staff
 	AskCancel       // open the question
 	CancelYes       //
@@ -40,8 +42,8 @@ const (
 // Acts lists all acts.
 func Acts() []Act {
 	return []Act{
-		Start, SetLanguage, SetSize, SetContrast, Next, Back, NoCase, Tick, Refuse, Touched, SetRoute,
-		LastTryYes, ConfirmData, WrongData, SkipFace, AskStaff, AskCancel, CancelYes, CancelNo, More, Done,
+		Start, SetLanguage, SetSize, SetContrast, SetSlow, Next, Back, NoCase, Tick, Refuse, Touched, SetRoute,
+		LastTryYes, ConfirmData, WrongData, SkipFace, WithStaff, AskStaff, AskCancel, CancelYes, CancelNo, More, Done,
 	}
 }
 
@@ -71,10 +73,12 @@ type (
 	MaintenanceLevel struct{ On bool }
 	// Duty is a report of the staff page: who is signed in.
 	Duty struct{ Staff string }
-	// Identified is the answer to Identify. Trouble is set when the card is not one to go on with.
+	// Identified is the answer to Identify. Trouble is set when the card is not one to go on with. Other is set when
+	// this is not proven to be the card that was checked before.
 	Identified struct {
 		Gen              uint32
 		Trouble          Code
+		Other            bool
 		Expired          bool
 		TriesB, TriesPIN Tries
 	}
@@ -146,6 +150,8 @@ type (
 	}
 	// ClearEntry wipes what was typed.
 	ClearEntry struct{}
+	// ForgetCard wipes what was read so far and which card it was.
+	ForgetCard struct{}
 	// Wipe wipes everything of the customer.
 	Wipe struct{}
 	// SetTimer replaces the deadline.
@@ -162,37 +168,69 @@ func (ReadCard) effect()   {}
 func (Capture) effect()    {}
 func (Store) effect()      {}
 func (ClearEntry) effect() {}
+func (ForgetCard) effect() {}
 func (Wipe) effect()       {}
 func (SetTimer) effect()   {}
 func (StopTimer) effect()  {}
 
-// Deadline gives the time after which a phase asks "more time?" and the time it then waits; warn 0 means that it
-// does not ask. Idle has no deadline.
-func Deadline(p Phase) (wait, warn time.Duration) {
-	const warning = 20 * time.Second
-	switch p {
-	case Idle:
-		return 0, 0
-	case Language, CaseRef, PlaceCard, LastTry:
-		return 60 * time.Second, warning
-	case Consent, Credential, Confirm:
-		return 120 * time.Second, warning
-	case CardCheck:
-		return 20 * time.Second, 0
-	case Reading:
-		return 40 * time.Second, 0
-	case Face:
-		return 45 * time.Second, 0
-	case WaitStaff:
-		return 10 * time.Minute, 0
-	case Deciding:
-		return 30 * time.Second, 0
-	case Result:
-		return 20 * time.Second, 0
-	case TakeCard:
-		return 30 * time.Second, 0
-	case OutOfService:
-		return 30 * time.Second, 0
+// Deadline gives the time after which the phase asks "more time?" and the time it then waits; warn 0 means that it
+// does not ask. Idle has no deadline. What people do takes the service's times, doubled for those who asked for that;
+// what machines do has MachineTime.
+func (s *State) Deadline() (wait, warn time.Duration) {
+	w, asks, ok := waitOf(s.Phase)
+	if !ok {
+		return MachineTime(s.Phase), 0
 	}
-	return time.Second, 0
+	slow := s.Settings.Slow == 1
+	if asks {
+		warn = s.Profile.Wait(policy.WaitMore, slow)
+	}
+	return s.Profile.Wait(w, slow), warn
+}
+
+// waitOf names the policy's wait of a phase, and whether it asks for more time before its end.
+func waitOf(p Phase) (w policy.Wait, asks, ok bool) {
+	switch p {
+	case Language:
+		return policy.WaitLanguage, true, true
+	case CaseRef:
+		return policy.WaitCase, true, true
+	case Consent:
+		return policy.WaitConsent, true, true
+	case PlaceCard:
+		return policy.WaitPlaceCard, true, true
+	case Credential, Ways:
+		return policy.WaitCredential, true, true
+	case LastTry:
+		return policy.WaitLastTry, true, true
+	case PutBack:
+		return policy.WaitPutBack, false, true
+	case Confirm:
+		return policy.WaitConfirm, true, true
+	case Face:
+		return policy.WaitFace, false, true
+	case WaitStaff:
+		return policy.WaitStaff, false, true
+	case Result:
+		return policy.WaitResult, false, true
+	case TakeCard:
+		return policy.WaitTakeCard, false, true
+	case Idle, CardCheck, Reading, Deciding, OutOfService:
+	}
+	return 0, false, false
+}
+
+// MachineTime is the limit of what machines do in a phase, 0 for the phases of people.
+func MachineTime(p Phase) time.Duration {
+	switch p {
+	case CardCheck:
+		return 20 * time.Second
+	case Reading:
+		return 40 * time.Second
+	case Deciding, OutOfService:
+		return 30 * time.Second
+	case Idle, Language, CaseRef, Consent, PlaceCard, Credential, LastTry, PutBack, Ways, Confirm, Face, WaitStaff,
+		Result, TakeCard:
+	}
+	return 0
 }

@@ -79,7 +79,7 @@ func (m *machine) on(e Event) bool {
 func (m *machine) enter(p Phase) {
 	m.Phase = p
 	m.Gen++
-	m.Warned, m.AskCancel = false, false
+	m.Warned, m.AskCancel, m.Moved = false, false, false
 	switch p {
 	case Idle:
 		m.Session, m.Settings = Session{}, Settings{}
@@ -90,7 +90,7 @@ func (m *machine) enter(p Phase) {
 		return
 	case Result, TakeCard, OutOfService:
 		m.do(Wipe{})
-	case PlaceCard, Credential:
+	case PlaceCard, Credential, PutBack, Ways:
 		m.do(ClearEntry{})
 	case CardCheck:
 		m.do(Identify{Gen: m.Gen})
@@ -104,7 +104,7 @@ func (m *machine) enter(p Phase) {
 	case Language, CaseRef, Consent, LastTry, Confirm, WaitStaff:
 	}
 	m.arm()
-	if p == PlaceCard {
+	if p == PlaceCard || p == PutBack {
 		m.tryCard()
 	}
 }
@@ -112,7 +112,7 @@ func (m *machine) enter(p Phase) {
 // arm sets the deadline of the phase anew.
 func (m *machine) arm() {
 	m.Timer++
-	wait, warn := Deadline(m.Phase)
+	wait, warn := m.Deadline()
 	if m.Warned {
 		wait = warn
 	}
@@ -167,22 +167,22 @@ func (m *machine) onReader(e ReaderLevel) bool {
 		}
 	case OutOfService:
 		m.health()
-	case PlaceCard:
+	case PlaceCard, PutBack:
 		if changed && e.Level != ReaderMute {
 			m.Lift = false
 		}
 		m.tryCard()
-	case CardCheck, Credential, LastTry, Reading:
+	case CardCheck, Credential, LastTry:
 		if changed || e.Level != ReaderCard {
-			m.Trouble = CodeCardRemoved
-			m.Lift = false
-			m.enter(PlaceCard)
+			m.cardGone()
 		}
 	case TakeCard:
 		if e.Level != ReaderCard && e.Level != ReaderMute {
 			m.enter(Idle)
 		}
-	case Language, CaseRef, Consent, Confirm, Face, WaitStaff, Deciding, Result:
+	case Reading: // the work itself finds out, and tells what was read till then
+		m.Moved = m.Moved || changed
+	case Language, CaseRef, Consent, Ways, Confirm, Face, WaitStaff, Deciding, Result:
 	}
 	return true
 }
@@ -190,12 +190,41 @@ func (m *machine) onReader(e ReaderLevel) bool {
 // needsReader lists the phases that cannot go on without a reader. After the reading nobody needs it.
 func needsReader(p Phase) bool {
 	switch p {
-	case Idle, Language, CaseRef, Consent, PlaceCard, CardCheck, Credential, LastTry, Reading:
+	case Idle, Language, CaseRef, Consent, PlaceCard, CardCheck, Credential, LastTry, Reading, PutBack:
 		return true
-	case Confirm, Face, WaitStaff, Deciding, Result, TakeCard, OutOfService:
+	case Ways, Confirm, Face, WaitStaff, Deciding, Result, TakeCard, OutOfService:
 		return false
 	}
 	return true
+}
+
+// cardGone waits for the card that was taken away too early. Before it was known any card will do.
+func (m *machine) cardGone() {
+	m.Trouble = CodeCardRemoved
+	m.Lift = false
+	m.awaitCard()
+}
+
+// cardLost is cardGone as the work found it, perhaps before the reader's report: what the reader still reports as lying
+// there is not asked again before it was moved.
+func (m *machine) cardLost() {
+	m.Trouble = CodeCardRemoved
+	m.Lift = !m.Moved && (m.Reader == ReaderCard || m.Reader == ReaderMute)
+	m.awaitCard()
+}
+
+func (m *machine) awaitCard() {
+	if m.Known {
+		m.enter(PutBack)
+		return
+	}
+	m.enter(PlaceCard)
+}
+
+// forgetCard begins anew with any card: nothing that was read is left.
+func (m *machine) forgetCard() {
+	m.Known, m.Read = false, Read{}
+	m.do(ForgetCard{})
 }
 
 // tryCard acts on the level while a card is awaited.
@@ -222,6 +251,10 @@ func (m *machine) onCamera() bool {
 func (m *machine) onIdentified(e Identified) bool {
 	m.TriesB, m.TriesPIN = e.TriesB, e.TriesPIN
 	switch {
+	case m.Known && e.Other:
+		m.finish(Decision{Outcome: Cancelled, Reason: CodeCardSwapped}, CodeCardSwapped)
+	case e.Trouble == CodeCardRemoved && m.Known:
+		m.cardLost()
 	case e.Trouble != "":
 		m.cardFailed(e.Trouble)
 	case e.Expired:
@@ -232,16 +265,17 @@ func (m *machine) onIdentified(e Identified) bool {
 	case !e.TriesB.Known || m.Profile.PINRoute && !e.TriesPIN.Known:
 		m.cardFailed(CodeCardUnread) // a counter that is not known is never shown as a number
 	default:
+		m.Known = true
 		m.chooseRoute()
 	}
 	return true
 }
 
-// chooseRoute goes on with a route that is not blocked; with none people decide.
+// chooseRoute goes on with a route that is not blocked; with none the other ways are shown.
 func (m *machine) chooseRoute() {
 	switch {
 	case m.TriesB.Blocked() && (!m.Profile.PINRoute || m.TriesPIN.Blocked()):
-		m.toStaff(CodeBBlocked)
+		m.toWays(CodeBBlocked)
 		return
 	case m.Route == RouteB && m.TriesB.Blocked():
 		m.Route, m.Trouble = RoutePIN, CodeBBlocked
@@ -291,11 +325,30 @@ func (m *machine) onRead(e ReadDone) bool {
 	case e.Again:
 		m.Trouble = e.Trouble
 		m.do(ClearEntry{})
-		m.enter(CardCheck)
+		m.checkAgain()
+	case e.Trouble == CodeCardRemoved && int(m.CardFailures)+1 < m.Profile.CardTries:
+		m.CardFailures++
+		m.cardLost()
 	default:
 		m.cardFailed(e.Trouble)
 	}
 	return true
+}
+
+// checkAgain asks the card for its counters, when it still lies there.
+func (m *machine) checkAgain() {
+	m.Lift = false
+	if m.Reader == ReaderCard {
+		m.enter(CardCheck)
+		return
+	}
+	m.enter(PutBack)
+}
+
+// toWays shows every way on from something that cannot go on.
+func (m *machine) toWays(c Code) {
+	m.Trouble = c
+	m.enter(Ways)
 }
 
 func (m *machine) onFace(e FaceDone) {
@@ -327,7 +380,7 @@ func (m *machine) afterConfirm() {
 
 // decide applies the rules to the facts.
 func (m *machine) decide() {
-	v, reason := policy.Decide(m.Profile, m.Facts())
+	v, reason := policy.Decide(*m.Profile, m.Facts())
 	if v == policy.Accept {
 		m.Decision = Decision{Outcome: Verified, Reason: Code(reason)}
 		m.Trouble = ""
@@ -361,7 +414,8 @@ func (m *machine) onRefer(e StaffRefers) bool {
 	switch m.Phase {
 	case Idle, Reading, Deciding, Result, TakeCard, OutOfService:
 		return false
-	case Language, CaseRef, Consent, PlaceCard, CardCheck, Credential, LastTry, Confirm, Face, WaitStaff:
+	case Language, CaseRef, Consent, PlaceCard, CardCheck, Credential, LastTry, PutBack, Ways, Confirm, Face,
+		WaitStaff:
 	}
 	if e.Staff == "" {
 		return false

@@ -19,6 +19,8 @@ const (
 	Credential // the customer types; digits are in the session's vault
 	LastTry    // one try is left: the customer must say so
 	Reading    // spends a try; never interrupted
+	PutBack    // the card was taken away too early and is waited for; another card begins nothing here
+	Ways       // what was begun cannot go on; every other way is shown
 	Confirm    // what was read is shown
 	Face
 	WaitStaff
@@ -31,8 +33,8 @@ const (
 // Phases lists all phases.
 func Phases() []Phase {
 	return []Phase{
-		Idle, Language, CaseRef, Consent, PlaceCard, CardCheck, Credential, LastTry, Reading, Confirm, Face,
-		WaitStaff, Deciding, Result, TakeCard, OutOfService,
+		Idle, Language, CaseRef, Consent, PlaceCard, CardCheck, Credential, LastTry, Reading, PutBack, Ways,
+		Confirm, Face, WaitStaff, Deciding, Result, TakeCard, OutOfService,
 	}
 }
 
@@ -40,7 +42,7 @@ func Phases() []Phase {
 func (p Phase) String() string {
 	return [...]string{
 		"idle", "language", "case-reference", "consent", "place-card", "card-check", "credential", "last-try",
-		"reading", "confirm", "face", "wait-staff", "deciding", "result", "take-card", "out-of-service",
+		"reading", "put-back", "ways", "confirm", "face", "wait-staff", "deciding", "result", "take-card", "out-of-service",
 	}[p]
 }
 
@@ -91,6 +93,8 @@ const (
 	CodeCardRemoved   Code = "card-removed"
 	CodeCardMute      Code = "card-mute"
 	CodeCardExpired   Code = "card-expired"
+	CodeNoChip        Code = "no-chip"      // the customer has no card that can be read
+	CodeCardSwapped   Code = "card-swapped" // another card was put back: the session begins anew
 	CodeCardUnread    Code = "card-unreadable"
 	CodeBBlocked      Code = "number-b-blocked"
 	CodePINBlocked    Code = "pin-blocked"
@@ -140,8 +144,8 @@ type Decision struct {
 	Reason  Code   // machine: trouble code; staff: their reason code
 }
 
-// Settings are the customer's choices of presentation.
-type Settings struct{ Lang, Size, Contrast uint8 }
+// Settings are the customer's choices of presentation. Slow doubles the times.
+type Settings struct{ Lang, Size, Contrast, Slow uint8 }
 
 // Read is what a successful reading established.
 type Read struct {
@@ -158,6 +162,8 @@ type Session struct {
 	AgreeFace     bool
 	Route         Route
 	Lift          bool // the card must be lifted before it is tried again
+	Moved         bool // the card was moved while it was read
+	Known         bool // the card was checked; no other one may take its place
 	Expired       bool
 	TriesB        Tries
 	TriesPIN      Tries
@@ -178,7 +184,7 @@ type Session struct {
 
 // State is the whole machine. It is comparable.
 type State struct {
-	Profile policy.Profile
+	Profile *policy.Profile // never changed after New
 
 	Phase   Phase
 	Gen     uint32 // grows at each entry of a phase; results carry the one that asked for them
@@ -201,7 +207,7 @@ type State struct {
 
 // New is the machine at start: out of service until the devices have reported.
 func New(p policy.Profile) (State, []Effect) {
-	m := machine{State: State{Profile: p}}
+	m := machine{State: State{Profile: &p}}
 	m.outOfService(CodeReaderMissing)
 	return m.State, m.effects
 }
@@ -217,8 +223,37 @@ func (s State) Facts() policy.Facts {
 
 // TriesLeft is the counter of the route in use.
 func (s State) TriesLeft() Tries {
-	if s.Route == RoutePIN {
+	return s.triesOf(s.Route)
+}
+
+// OpenRoutes are the service's routes that the card is not known to have locked.
+func (s State) OpenRoutes() []Route {
+	var out []Route
+	for _, r := range []Route{RouteB, RoutePIN} {
+		if s.offers(r) && !s.triesOf(r).Blocked() {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// offers says whether a route is one of the service's.
+func (s *State) offers(r Route) bool {
+	switch r {
+	case RouteB:
+		return true
+	case RoutePIN:
+		return s.Profile.PINRoute
+	}
+	return false
+}
+
+func (s *State) triesOf(r Route) Tries {
+	switch r {
+	case RouteB:
+		return s.TriesB
+	case RoutePIN:
 		return s.TriesPIN
 	}
-	return s.TriesB
+	return Tries{}
 }

@@ -14,11 +14,13 @@ const anyTime = time.Duration(-1)
 
 // in makes a state in a phase, with levels as on a good day.
 func in(p flow.Phase, change ...func(*flow.State)) flow.State {
+	service := profile()
 	s := flow.State{
-		Profile: profile(), Phase: p, Gen: 7, Timer: 70, Reader: flow.ReaderCard, CardSeq: 3, Camera: true,
+		Profile: &service, Phase: p, Gen: 7, Timer: 70, Reader: flow.ReaderCard, CardSeq: 3, Camera: true,
 		Storage: true, Duty: "s1",
 	}
 	s.AgreeIdentity, s.AgreeFace = true, true
+	s.Known = true
 	s.TriesB, s.TriesPIN = flow.Tries{Left: 10, Known: true}, flow.Tries{Left: 3, Known: true}
 	for _, c := range change {
 		c(&s)
@@ -67,13 +69,27 @@ func TestDecisiveTransitions(t *testing.T) {
 		{"card-expired", in(flow.CardCheck), flow.Identified{Gen: 7, Expired: true}, flow.Deciding, "card-expired", "", []flow.Effect{flow.Store{Gen: 8, Decision: expired}, timer(71)}},
 		{"unknown-counter", in(flow.CardCheck), flow.Identified{Gen: 7, TriesPIN: flow.Tries{Left: 3, Known: true}}, flow.PlaceCard, "card-unreadable", "", []flow.Effect{flow.ClearEntry{}, timer(71)}},
 		{"b-blocked-offers-pin", in(flow.CardCheck), flow.Identified{Gen: 7, TriesB: flow.Tries{Known: true}, TriesPIN: flow.Tries{Left: 3, Known: true}}, flow.Credential, "number-b-blocked", "", []flow.Effect{flow.ClearEntry{}, timer(71)}},
-		{"both-blocked", in(flow.CardCheck), flow.Identified{Gen: 7, TriesB: flow.Tries{Known: true}, TriesPIN: flow.Tries{Known: true}}, flow.WaitStaff, "", "number-b-blocked", []flow.Effect{timer(71)}},
+		{"both-blocked", in(flow.CardCheck), flow.Identified{Gen: 7, TriesB: flow.Tries{Known: true}, TriesPIN: flow.Tries{Known: true}}, flow.Ways, "number-b-blocked", "", []flow.Effect{flow.ClearEntry{}, timer(71)}},
+		{"a-lock-found-by-the-last-try", in(flow.Reading, bLeft(1)), flow.ReadDone{Gen: 7, Trouble: "number-b-blocked", Again: true}, flow.CardCheck, "number-b-blocked", "", []flow.Effect{flow.ClearEntry{}, flow.Identify{Gen: 8}, timer(71)}},
+		{"ways-to-staff", in(flow.Ways, func(s *flow.State) { s.Trouble = "pin-blocked" }), flow.Customer{Act: flow.WithStaff}, flow.WaitStaff, "pin-blocked", "pin-blocked", []flow.Effect{timer(71)}},
+		{"ways-to-the-numbers", in(flow.Ways), flow.Customer{Act: flow.SetRoute}, flow.CardCheck, "", "", []flow.Effect{flow.ClearEntry{}, timer(71), flow.Identify{Gen: 9}, timer(72)}},
+		{"ways-never-to-what-is-locked", in(flow.Ways, bLeft(0)), flow.Customer{Act: flow.SetRoute}, flow.Ways, "", "", nil},
+		{"no-card-to-staff", in(flow.PlaceCard, func(s *flow.State) { s.Reader = flow.ReaderEmpty }), flow.Customer{Act: flow.WithStaff}, flow.WaitStaff, "", "no-chip", []flow.Effect{timer(71)}},
 		{"format-costs-nothing", in(flow.Credential), flow.Submitted{Trouble: "number-b-format"}, flow.Credential, "number-b-format", "", []flow.Effect{flow.ClearEntry{}, timer(71)}},
 		{"typing-ends-the-notice", in(flow.Credential, func(s *flow.State) { s.Trouble = "number-b-wrong" }), flow.Customer{Act: flow.Touched}, flow.Credential, "", "", []flow.Effect{timer(71)}},
 		{"submit-reads", in(flow.Credential), flow.Submitted{}, flow.Reading, "", "", []flow.Effect{flow.ReadCard{Gen: 8, Route: flow.RouteB}, timer(71)}},
 		{"last-try-asks", in(flow.Credential, bLeft(1)), flow.Submitted{}, flow.LastTry, "", "", []flow.Effect{timer(71)}},
 		{"last-try-yes", in(flow.LastTry, bLeft(1)), flow.Customer{Act: flow.LastTryYes}, flow.Reading, "", "", []flow.Effect{flow.ReadCard{Gen: 8, Route: flow.RouteB}, timer(71)}},
-		{"removed-while-typing", in(flow.Credential), flow.ReaderLevel{Level: flow.ReaderEmpty, Seq: 4}, flow.PlaceCard, "card-removed", "", []flow.Effect{flow.ClearEntry{}, timer(71)}},
+		{"removed-while-typing", in(flow.Credential), flow.ReaderLevel{Level: flow.ReaderEmpty, Seq: 4}, flow.PutBack, "card-removed", "", []flow.Effect{flow.ClearEntry{}, timer(71)}},
+		{"removed-before-it-was-known", in(flow.CardCheck, func(s *flow.State) { s.Known = false }), flow.ReaderLevel{Level: flow.ReaderEmpty, Seq: 4}, flow.PlaceCard, "card-removed", "", []flow.Effect{flow.ClearEntry{}, timer(71)}},
+		{"removed-while-reading-waits-for-the-work", in(flow.Reading), flow.ReaderLevel{Level: flow.ReaderEmpty, Seq: 4}, flow.Reading, "", "", nil},
+		{"removed-in-mid-read", in(flow.Reading, func(s *flow.State) { s.Reader = flow.ReaderEmpty }), flow.ReadDone{Gen: 7, Trouble: "card-removed"}, flow.PutBack, "card-removed", "", []flow.Effect{flow.ClearEntry{}, timer(71)}},
+		{"lost-before-the-reader-says-so", in(flow.Reading), flow.ReadDone{Gen: 7, Trouble: "card-removed"}, flow.PutBack, "card-removed", "", []flow.Effect{flow.ClearEntry{}, timer(71)}},
+		{"lost-and-back-before-the-work-says-so", in(flow.Reading, func(s *flow.State) { s.Moved = true }), flow.ReadDone{Gen: 7, Trouble: "card-removed"}, flow.CardCheck, "card-removed", "", []flow.Effect{flow.ClearEntry{}, timer(71), flow.Identify{Gen: 9}, timer(72)}},
+		{"put-back", in(flow.PutBack, func(s *flow.State) { s.Reader = flow.ReaderEmpty; s.Trouble = "card-removed" }), flow.ReaderLevel{Level: flow.ReaderCard, Seq: 5}, flow.CardCheck, "card-removed", "", []flow.Effect{flow.Identify{Gen: 8}, timer(71)}},
+		{"the-same-card", in(flow.CardCheck, func(s *flow.State) { s.Trouble = "card-removed" }), flow.Identified{Gen: 7, TriesB: flow.Tries{Left: 9, Known: true}, TriesPIN: flow.Tries{Left: 3, Known: true}}, flow.Credential, "", "", []flow.Effect{flow.ClearEntry{}, timer(71)}},
+		{"another-card", in(flow.CardCheck), flow.Identified{Gen: 7, Other: true, TriesB: flow.Tries{Left: 9, Known: true}, TriesPIN: flow.Tries{Left: 3, Known: true}}, flow.Result, "card-swapped", "", []flow.Effect{flow.Wipe{}, timer(71)}},
+		{"not-put-back", in(flow.PutBack, func(s *flow.State) { s.Reader = flow.ReaderEmpty; s.Trouble = "card-removed" }), flow.Timeout{Timer: 70}, flow.PlaceCard, "card-removed", "", []flow.Effect{flow.ForgetCard{}, flow.ClearEntry{}, timer(71)}},
 		{"swapped-while-typing", in(flow.Credential), flow.ReaderLevel{Level: flow.ReaderCard, Seq: 5}, flow.CardCheck, "card-removed", "", []flow.Effect{flow.ClearEntry{}, timer(71), flow.Identify{Gen: 9}, timer(72)}},
 		{"wrong-number-asks-the-card", in(flow.Reading), flow.ReadDone{Gen: 7, Trouble: "number-b-wrong", Again: true}, flow.CardCheck, "number-b-wrong", "", []flow.Effect{flow.ClearEntry{}, flow.Identify{Gen: 8}, timer(71)}},
 		{"unreadable-must-be-lifted", in(flow.Reading), flow.ReadDone{Gen: 7, Trouble: "card-unreadable"}, flow.PlaceCard, "card-unreadable", "", []flow.Effect{flow.ClearEntry{}, timer(71)}},
@@ -135,12 +151,20 @@ func TestEndsWithoutRecord(t *testing.T) {
 	}
 }
 
+// Removed once too often people take over.
+func TestRemovedTwice(t *testing.T) {
+	s, _ := flow.On(in(flow.Reading, func(s *flow.State) { s.CardFailures = 1 }), flow.ReadDone{Gen: 7, Trouble: "card-removed"})
+	if s.Phase != flow.WaitStaff || s.StaffReason != "card-removed" {
+		t.Fatalf("got %v, %q", s.Phase, s.StaffReason)
+	}
+}
+
 func TestSettings(t *testing.T) {
 	s := in(flow.Consent)
-	for _, c := range []flow.Customer{{Act: flow.SetSize, Arg: 9}, {Act: flow.SetContrast, Arg: 1}, {Act: flow.SetLanguage, Arg: 1}} {
+	for _, c := range []flow.Customer{{Act: flow.SetSize, Arg: 9}, {Act: flow.SetContrast, Arg: 1}, {Act: flow.SetSlow, Arg: 7}, {Act: flow.SetLanguage, Arg: 1}} {
 		s, _ = flow.On(s, c)
 	}
-	if got, want := s.Settings, (flow.Settings{Lang: 1, Size: 2, Contrast: 1}); got != want {
+	if got, want := s.Settings, (flow.Settings{Lang: 1, Size: 2, Contrast: 1, Slow: 1}); got != want {
 		t.Fatalf("got %+v, want %+v", got, want)
 	}
 	s.Phase = flow.TakeCard
@@ -153,14 +177,23 @@ func TestSettings(t *testing.T) {
 func TestDeadlines(t *testing.T) {
 	want := map[flow.Phase][2]time.Duration{
 		flow.Language: {60, 20}, flow.CaseRef: {60, 20}, flow.Consent: {120, 20}, flow.PlaceCard: {60, 20},
-		flow.CardCheck: {20, 0}, flow.Credential: {120, 20}, flow.LastTry: {60, 20}, flow.Reading: {40, 0},
+		flow.CardCheck: {20, 0}, flow.Credential: {120, 20}, flow.LastTry: {60, 20}, flow.Reading: {40, 0}, flow.PutBack: {20, 0}, flow.Ways: {120, 20},
 		flow.Confirm: {120, 20}, flow.Face: {45, 0}, flow.WaitStaff: {600, 0}, flow.Deciding: {30, 0},
 		flow.Result: {20, 0}, flow.TakeCard: {30, 0}, flow.OutOfService: {30, 0},
 	}
+	machines := map[flow.Phase]bool{flow.CardCheck: true, flow.Reading: true, flow.Deciding: true, flow.OutOfService: true}
 	for p, w := range want {
-		wait, warn := flow.Deadline(p)
+		s := in(p)
+		wait, warn := s.Deadline()
 		if wait != w[0]*time.Second || warn != w[1]*time.Second {
 			t.Errorf("%v: got %v, %v, want %v, %v seconds", p, wait, warn, w[0], w[1])
+		}
+		s.Settings.Slow = 1
+		if machines[p] {
+			continue
+		}
+		if wait, warn := s.Deadline(); wait != 2*w[0]*time.Second || warn != 2*w[1]*time.Second {
+			t.Errorf("%v with more time: got %v, %v, want the double", p, wait, warn)
 		}
 	}
 }

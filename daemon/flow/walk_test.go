@@ -1,6 +1,7 @@
 package flow_test
 
 import (
+	"slices"
 	"testing"
 
 	"madoguchi/daemon/flow"
@@ -21,7 +22,7 @@ func events(s flow.State) []flow.Event {
 		switch a {
 		case flow.SetLanguage, flow.Tick, flow.SetRoute:
 			all = append(all, flow.Customer{Act: a}, flow.Customer{Act: a, Arg: 1})
-		case flow.SetSize, flow.SetContrast: // pure decoration: TestSettings
+		case flow.SetSize, flow.SetContrast, flow.SetSlow: // pure decoration: TestSettings
 		default:
 			all = append(all, flow.Customer{Act: a})
 		}
@@ -39,7 +40,7 @@ func events(s flow.State) []flow.Event {
 	)
 	tries := []flow.Tries{{}, {Left: 0, Known: true}, {Left: 1, Known: true}, {Left: 3, Known: true}}
 	for _, gen := range []uint32{s.Gen, s.Gen - 1} {
-		all = append(all, flow.Identified{Gen: gen, Trouble: "card-not-my-number"}, flow.Identified{Gen: gen, Expired: true})
+		all = append(all, flow.Identified{Gen: gen, Trouble: "card-not-my-number"}, flow.Identified{Gen: gen, Trouble: "card-removed"}, flow.Identified{Gen: gen, Expired: true}, flow.Identified{Gen: gen, Other: true, TriesB: tries[3], TriesPIN: tries[3]})
 		for _, b := range tries {
 			for _, pin := range tries {
 				all = append(all, flow.Identified{Gen: gen, TriesB: b, TriesPIN: pin})
@@ -53,7 +54,7 @@ func events(s flow.State) []flow.Event {
 			all,
 			flow.ReadDone{Gen: gen, Read: flow.Read{Done: true, Minor: true, Proof: policy.Pass}},
 			flow.ReadDone{Gen: gen, Trouble: "number-b-wrong", Again: true},
-			flow.ReadDone{Gen: gen, Trouble: "card-unreadable"},
+			flow.ReadDone{Gen: gen, Trouble: "card-unreadable"}, flow.ReadDone{Gen: gen, Trouble: "card-removed"},
 			flow.Stored{Gen: gen, OK: true}, flow.Stored{Gen: gen},
 			flow.StaffDecides{Gen: gen, Approve: true, Staff: "s1", Reason: "photo-same-person"},
 			flow.StaffDecides{Gen: gen, Approve: true},
@@ -70,7 +71,7 @@ func key(s flow.State) flow.State {
 	s.StaffCalled, s.Trouble, s.StaffReason = false, "", ""
 	s.Settings.Lang = 0
 	switch s.Phase {
-	case flow.Credential, flow.LastTry, flow.Reading:
+	case flow.Credential, flow.LastTry, flow.Reading, flow.Ways:
 	default:
 		s.TriesB, s.TriesPIN = flow.Tries{}, flow.Tries{}
 	}
@@ -84,6 +85,7 @@ func key(s flow.State) flow.State {
 type walker struct {
 	t     *testing.T
 	edges int
+	turns map[[2]flow.Phase][]string // the labels of the changes of phase
 }
 
 func has[E flow.Effect](effects []flow.Effect) (found E, n int) {
@@ -102,7 +104,7 @@ func (w *walker) check(s flow.State, e flow.Event, next flow.State, effects []fl
 		w.t.Helper()
 		w.t.Fatalf("%s\nfrom %v %+v\nevent %T %+v\nto %v %+v\neffects %#v", why, s.Phase, s, e, e, next.Phase, next, effects)
 	}
-	if next.Phase == flow.PlaceCard && next.Reader == flow.ReaderCard && !next.Lift {
+	if (next.Phase == flow.PlaceCard || next.Phase == flow.PutBack) && next.Reader == flow.ReaderCard && !next.Lift {
 		fail("waits for a card that lies there")
 	}
 	if next.Phase == flow.Idle && (next.Session != flow.Session{} || next.Settings != flow.Settings{}) {
@@ -113,6 +115,12 @@ func (w *walker) check(s flow.State, e flow.Event, next flow.State, effects []fl
 	}
 	if next.Maintenance && (next.Phase != flow.OutOfService || next.Trouble != "maintenance") {
 		fail("in service while being worked on")
+	}
+	if id, ok := e.(flow.Identified); ok && s.Known && id.Other && next.Known && s.Phase == flow.CardCheck && id.Gen == s.Gen && next.Phase != flow.Result {
+		fail("another card goes on with the session")
+	}
+	if _, n := has[flow.ForgetCard](effects); n > 0 && (next.Known || next.Read.Done) {
+		fail("a card that was forgotten is still known")
 	}
 	w.checkTimer(s, next, effects, fail)
 	w.checkSpending(s, e, effects, fail)
@@ -228,13 +236,28 @@ func (w *walker) checkDecision(s flow.State, e flow.Event, next flow.State, effe
 }
 
 func TestWalkAllReachableStates(t *testing.T) {
-	w := &walker{t: t}
-	start, effects := flow.New(profile())
+	w := &walker{t: t, turns: map[[2]flow.Phase][]string{}}
+	phases := map[flow.Phase]int{}
+	for name, p := range profiles() {
+		w.walk(name, p, phases)
+	}
+	for _, p := range flow.Phases() {
+		if phases[p] == 0 {
+			t.Errorf("phase %v is never reached", p)
+		}
+	}
+	requireDiagram(t, w.turns)
+}
+
+// walk visits every state that a service can reach.
+func (w *walker) walk(name string, p policy.Profile, phases map[flow.Phase]int) {
+	t := w.t
+	before := w.edges
+	start, effects := flow.New(p)
 	if set, n := has[flow.SetTimer](effects); n != 1 || set.Timer != start.Timer {
 		t.Fatal("the machine starts without a deadline")
 	}
 	seen := map[flow.State]bool{key(start): true}
-	phases := map[flow.Phase]int{}
 	queue := []flow.State{start}
 	for len(queue) > 0 {
 		s := queue[len(queue)-1]
@@ -245,25 +268,36 @@ func TestWalkAllReachableStates(t *testing.T) {
 			next, effects := flow.On(s, e)
 			w.edges++
 			w.check(s, e, next, effects)
+			w.turn(s.Phase, next.Phase, e)
 			if k := key(next); !seen[k] {
 				seen[k] = true
 				queue = append(queue, next)
 			}
 		}
 	}
-	for _, p := range flow.Phases() {
-		if phases[p] == 0 {
-			t.Errorf("phase %v is never reached", p)
-		}
+	t.Logf("%s: %d states, %d edges", name, len(seen), w.edges-before)
+}
+
+func (w *walker) turn(from, to flow.Phase, e flow.Event) {
+	if from == to {
+		return
 	}
-	t.Logf("%d states, %d edges", len(seen), w.edges)
+	pair := [2]flow.Phase{from, to}
+	if l := label(e); !slices.Contains(w.turns[pair], l) {
+		w.turns[pair] = append(w.turns[pair], l)
+	}
+}
+
+// profiles are the services that are walked.
+func profiles() map[string]policy.Profile {
+	return map[string]policy.Profile{"in-person": profile()}
 }
 
 // endsByTimeAlone: if nobody does anything more, every session ends: at idle, at the card-left alarm, or out of
 // service because a device is down.
 func endsByTimeAlone(t *testing.T, s flow.State) {
 	t.Helper()
-	for range 12 {
+	for range 14 {
 		switch {
 		case s.Phase == flow.Idle, s.Phase == flow.TakeCard && s.CardLeft,
 			s.Phase == flow.OutOfService && (s.Reader == flow.ReaderDown || !s.Storage || s.Maintenance):

@@ -45,7 +45,7 @@ func Screen(s flow.State, v View) screen.Screen {
 	kind, step := kindOf(s.Phase)
 	out := screen.Screen{
 		Kind: kind, Instance: uint64(s.Gen), Step: step, Steps: steps,
-		Settings:  screen.Settings{Lang: Lang(s.Settings), Size: int(s.Settings.Size), Contrast: int(s.Settings.Contrast)},
+		Settings:  screen.Settings{Lang: Lang(s.Settings), Size: int(s.Settings.Size), Contrast: int(s.Settings.Contrast), Slow: int(s.Settings.Slow)},
 		CanCancel: flow.CanCancel(s.Phase), CanBack: canBack(s.Phase), StaffCalled: s.StaffCalled,
 		CanCallStaff: s.Phase != flow.Idle && s.Phase != flow.OutOfService && !s.StaffCalled,
 		AskCancel:    s.AskCancel, Virtual: v.Virtual, CardOnReader: s.Reader == flow.ReaderCard, Dev: v.Dev,
@@ -68,6 +68,10 @@ func parts(out *screen.Screen, s flow.State, v View) {
 		out.Consent = ConsentItems(s)
 	case flow.Credential, flow.LastTry:
 		out.Entry = entry(s, v)
+	case flow.PutBack:
+		out.Countdown = max(v.SecondsLeft, 1)
+	case flow.Ways:
+		out.Ways = ways(s)
 	case flow.Confirm:
 		out.Review = v.Review
 	case flow.Face:
@@ -99,6 +103,10 @@ func kindOf(p flow.Phase) (kind screen.Kind, step int) {
 		return screen.LastTry, 3
 	case flow.Reading:
 		return screen.Reading, 3
+	case flow.PutBack:
+		return screen.PutBack, 3
+	case flow.Ways:
+		return screen.Ways, 3
 	case flow.Confirm:
 		return screen.Review, 4
 	case flow.Face:
@@ -121,8 +129,8 @@ func canBack(p flow.Phase) bool {
 	switch p {
 	case flow.CaseRef, flow.Consent, flow.PlaceCard, flow.Credential, flow.LastTry:
 		return true
-	case flow.Idle, flow.Language, flow.CardCheck, flow.Reading, flow.Confirm, flow.Face, flow.WaitStaff,
-		flow.Deciding, flow.Result, flow.TakeCard, flow.OutOfService:
+	case flow.Idle, flow.Language, flow.CardCheck, flow.Reading, flow.PutBack, flow.Ways, flow.Confirm, flow.Face,
+		flow.WaitStaff, flow.Deciding, flow.Result, flow.TakeCard, flow.OutOfService:
 		return false
 	}
 	return false
@@ -131,13 +139,26 @@ func canBack(p flow.Phase) bool {
 func entry(s flow.State, v View) *screen.Entry {
 	tries := s.TriesLeft()
 	e := &screen.Entry{
-		Route: screen.RouteB, Fields: v.Fields, Complete: v.Complete, TriesLeft: int(tries.Left),
+		Route: routeOf(s.Route), Fields: v.Fields, Complete: v.Complete, TriesLeft: int(tries.Left),
 		TriesKnown: tries.Known, CanSwitch: s.Profile.PINRoute, Codes: v.Codes,
 	}
-	if s.Route == flow.RoutePIN {
-		e.Route = screen.RoutePIN
-	}
 	return e
+}
+
+// ways are the routes that are open.
+func ways(s flow.State) []screen.Route {
+	var out []screen.Route
+	for _, r := range s.OpenRoutes() {
+		out = append(out, routeOf(r))
+	}
+	return out
+}
+
+func routeOf(r flow.Route) screen.Route {
+	if r == flow.RoutePIN {
+		return screen.RoutePIN
+	}
+	return screen.RouteB
 }
 
 func result(s flow.State, v View) *screen.ResultData {

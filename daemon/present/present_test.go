@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"madoguchi/daemon/flow"
+	"madoguchi/daemon/policy"
 	"madoguchi/daemon/present"
 	"madoguchi/ui/screen"
 )
@@ -16,13 +17,13 @@ func TestEveryPhaseHasAScreen(t *testing.T) {
 		flow.Credential: screen.Credential, flow.LastTry: screen.LastTry, flow.Reading: screen.Reading,
 		flow.Confirm: screen.Review, flow.Face: screen.Face, flow.WaitStaff: screen.WaitStaff,
 		flow.Deciding: screen.Deciding, flow.Result: screen.Result, flow.TakeCard: screen.TakeCard,
-		flow.OutOfService: screen.OutOfService,
+		flow.OutOfService: screen.OutOfService, flow.PutBack: screen.PutBack, flow.Ways: screen.Ways,
 	}
 	if len(want) != len(flow.Phases()) || len(want) != len(screen.Kinds()) {
 		t.Fatal("phases and screens differ in number")
 	}
 	for p, k := range want {
-		if got := present.Screen(flow.State{Phase: p}, present.View{}).Kind; got != k {
+		if got := present.Screen(flow.State{Phase: p, Profile: &policy.Profile{}}, present.View{}).Kind; got != k {
 			t.Errorf("%v: got %q, want %q", p, got, k)
 		}
 	}
@@ -45,11 +46,11 @@ func TestOutcomes(t *testing.T) {
 
 // A counter that is not known is not shown as zero.
 func TestUnknownTries(t *testing.T) {
-	e := present.Screen(flow.State{Phase: flow.Credential}, present.View{}).Entry
+	e := present.Screen(flow.State{Phase: flow.Credential, Profile: &policy.Profile{}}, present.View{}).Entry
 	if e.TriesKnown {
 		t.Fatal("an unknown counter is shown")
 	}
-	s := flow.State{Phase: flow.Credential}
+	s := flow.State{Phase: flow.Credential, Profile: &policy.Profile{}}
 	s.Route = flow.RoutePIN
 	s.TriesPIN = flow.Tries{Left: 2, Known: true}
 	s.TriesB = flow.Tries{Left: 9, Known: true}

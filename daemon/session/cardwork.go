@@ -99,8 +99,7 @@ func (s *Session) counters(ctx context.Context, c *card.Card, out *flow.Identifi
 // within ends the work of a phase with it, also work that had to wait for the card: nothing that a customer typed is
 // sent after the customer was told that the time is over.
 func within(ctx context.Context, p flow.Phase) (context.Context, context.CancelFunc) {
-	wait, _ := flow.Deadline(p)
-	return context.WithTimeout(ctx, wait)
+	return context.WithTimeout(ctx, flow.MachineTime(p))
 }
 
 // withCard opens the card, works, forgets the rights, and powers the card off. Extended commands are tried when
@@ -154,9 +153,13 @@ func (s *Session) openCard(ctx context.Context, work func(*card.Card) error) (ra
 }
 
 func (s *Session) onIdentified(m identified) {
-	if s.state.Phase != flow.CardCheck || m.event.Gen != s.state.Gen {
+	switch {
+	case s.state.Phase != flow.CardCheck || m.event.Gen != s.state.Gen:
 		discard(m)
-	} else {
+	case s.state.Known:
+		m.event.Other = m.id.Kind != "" && !equal(m.id.Serial, s.vault.identity.Serial)
+		discard(m) // of the same card nothing new is known, and another one's goes no further
+	default:
 		s.vault.identity.Wipe()
 		s.vault.identity = m.id
 	}
@@ -167,22 +170,25 @@ func (s *Session) onIdentified(m identified) {
 func (s *Session) read(e flow.ReadCard) {
 	typed := s.vault.entry.take()
 	serial := s.vault.identity.Serial.Clone()
+	kept := s.vault.front.Face.Clone() // of a reading that broke off
 	ctx := s.ctx
 	phase, cancel := within(ctx, flow.Reading)
 	s.wg.Go(func() {
 		defer cancel()
 		s.cardMu.Lock()
 		defer s.cardMu.Unlock()
-		defer secret.Wipe(typed, serial)
+		defer secret.Wipe(typed, serial, kept)
 		out := readResult{gen: e.Gen}
-		err := s.withCard(phase, func(c *card.Card) error { return readCard(phase, c, e.Route, typed, serial, &out) })
+		err := s.withCard(phase, func(c *card.Card) error { return readCard(phase, c, e.Route, typed, serial, kept.Len() > 0, &out) })
 		if err != nil {
-			out.wipe()
-			out = readResult{gen: e.Gen}
 			out.trouble, out.again = troubleOf(err, e.Route)
+			if out.trouble != flow.CodeCardRemoved { // a card that was only taken away goes on where it was
+				out.wipe()
+				out = readResult{gen: e.Gen, trouble: out.trouble, again: out.again}
+			}
 			s.Log.Warn("reading failed", slog.String("code", string(out.trouble)))
 		} else {
-			s.decodePhoto(ctx, &out)
+			s.decodePhoto(ctx, kept, &out)
 		}
 		s.post(ctx, out)
 	})
@@ -190,7 +196,7 @@ func (s *Session) read(e flow.ReadCard) {
 
 var errOtherCard = errors.New("session: another card than the one that was checked")
 
-func readCard(ctx context.Context, c *card.Card, route flow.Route, typed, serial *secret.Bytes, out *readResult) (err error) {
+func readCard(ctx context.Context, c *card.Card, route flow.Route, typed, serial *secret.Bytes, had bool, out *readResult) (err error) {
 	id := c.Identity()
 	same := subtle.ConstantTimeCompare(id.Serial.Reveal(), serial.Reveal()) == 1
 	id.Wipe()
@@ -201,19 +207,25 @@ func readCard(ctx context.Context, c *card.Card, route flow.Route, typed, serial
 		out.attrs, err = c.AttributesByPIN(ctx, typed)
 		return err
 	}
-	if out.front, err = c.FrontByB(ctx, typed); err != nil {
-		return err
+	if !had {
+		if out.front, err = c.FrontByB(ctx, typed); err != nil {
+			return err
+		}
 	}
 	out.attrs, err = c.AttributesByB(ctx, typed)
 	return err
 }
 
 // decodePhoto decodes the chip's photo in a child process, and makes a PNG of it for the screens.
-func (s *Session) decodePhoto(ctx context.Context, out *readResult) {
-	if out.front.Face.Len() == 0 {
+func (s *Session) decodePhoto(ctx context.Context, kept *secret.Bytes, out *readResult) {
+	photo := out.front.Face
+	if photo.Len() == 0 {
+		photo = kept
+	}
+	if photo.Len() == 0 {
 		return
 	}
-	img, err := s.DecodeFace(ctx, out.front.Face.Reveal())
+	img, err := s.DecodeFace(ctx, photo.Reveal())
 	if err != nil {
 		s.Log.Warn("the chip's photo cannot be decoded", slog.Any("error", err))
 		return
@@ -234,8 +246,14 @@ func (s *Session) onRead(m readResult) {
 		return
 	}
 	if m.trouble != "" {
+		if m.front.Face.Len() > 0 {
+			s.vault.setRead(m)
+		}
 		s.event(flow.ReadDone{Gen: m.gen, Trouble: m.trouble, Again: m.again})
 		return
+	}
+	if s.state.Route == flow.RouteB && m.front.Face.Len() == 0 { // read before the card was taken away
+		m.front, s.vault.front = s.vault.front, card.Front{}
 	}
 	s.vault.setRead(m)
 	s.vault.review = s.makeReview()

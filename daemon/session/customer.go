@@ -89,6 +89,10 @@ func act(in screen.Input) (flow.Event, bool) {
 		c.Act = flow.SetSize
 	case screen.InContrast:
 		c.Act = flow.SetContrast
+	case screen.InSlow:
+		c.Act = flow.SetSlow
+	case screen.InWithStaff:
+		c.Act = flow.WithStaff
 	case screen.InBack:
 		c.Act = flow.Back
 	case screen.InTick:

@@ -211,7 +211,7 @@ func (s *Session) noteEnd(before flow.State) {
 			return
 		}
 	case flow.Language, flow.CaseRef, flow.Consent, flow.PlaceCard, flow.CardCheck, flow.Credential, flow.LastTry,
-		flow.Reading, flow.Confirm, flow.Face, flow.WaitStaff:
+		flow.Reading, flow.PutBack, flow.Ways, flow.Confirm, flow.Face, flow.WaitStaff:
 	}
 	l := audit.Leaf{Kind: audit.Ended, Word: "abandoned", Reason: string(s.state.Trouble), Staff: s.state.Decision.Staff}
 	switch s.state.Phase {
@@ -219,7 +219,7 @@ func (s *Session) noteEnd(before flow.State) {
 		l.Word = s.state.Decision.Outcome.String()
 	case flow.Idle, flow.TakeCard, flow.OutOfService:
 	case flow.Language, flow.CaseRef, flow.Consent, flow.PlaceCard, flow.CardCheck, flow.Credential, flow.LastTry,
-		flow.Reading, flow.Confirm, flow.Face, flow.WaitStaff, flow.Deciding:
+		flow.Reading, flow.PutBack, flow.Ways, flow.Confirm, flow.Face, flow.WaitStaff, flow.Deciding:
 		return
 	}
 	s.Audit(l)
@@ -455,6 +455,9 @@ func (s *Session) carryOut(effects []flow.Effect) {
 		case flow.ClearEntry:
 			s.vault.entry.clear()
 			s.vault.entry.renew(s.Draw)
+		case flow.ForgetCard:
+			s.vault.forgetCard()
+			s.Kiosk.DropImages()
 		case flow.Wipe:
 			s.vault.wipe()
 			s.Kiosk.DropImages()

@@ -263,28 +263,6 @@ func TestOtherCards(t *testing.T) {
 	})
 }
 
-func TestCardRemovedWhileReading(t *testing.T) {
-	run(t, nil, func(t *testing.T, k *kiosk) {
-		k.toCredential("sato")
-		c, err := k.drawer.Card("sato")
-		if err != nil {
-			t.Fatal(err)
-		}
-		c.SetFaults(virtual.Faults{RemoveAt: 9})
-		k.numberB("sato")
-		k.do(screen.InSubmit)
-		k.pass(3 * time.Second)
-		k.want(screen.PlaceCard)
-		c.SetFaults(virtual.Faults{})
-		k.lift()
-		k.insert("sato")
-		k.want(screen.Credential)
-		if e := k.browser.shown().Entry; e.Fields[0].Filled != 0 {
-			t.Fatal("the number outlived the card")
-		}
-	})
-}
-
 // TestNoNumberAfterThePhase is a card that answers, so slowly that the customer is gone before the number is sent.
 func TestNoNumberAfterThePhase(t *testing.T) {
 	run(t, nil, func(t *testing.T, k *kiosk) {

@@ -52,6 +52,14 @@ func (v *vault) wipe() {
 	*v = vault{receipt: v.receipt}
 }
 
+// forgetCard wipes what was read, and which card it was.
+func (v *vault) forgetCard() {
+	v.identity.Wipe()
+	v.identity = card.Identity{}
+	v.setRead(readResult{})
+	v.review = nil
+}
+
 func wipeImage(img *image.Gray) {
 	if img != nil {
 		clear(img.Pix)
@@ -70,7 +78,7 @@ func (v *vault) step(s flow.State, at time.Time) {
 			v.receipt = ""
 		}
 	case flow.CaseRef, flow.Consent, flow.PlaceCard, flow.CardCheck, flow.Credential, flow.LastTry, flow.Reading,
-		flow.Confirm, flow.Face, flow.WaitStaff, flow.Deciding, flow.Result, flow.TakeCard:
+		flow.PutBack, flow.Ways, flow.Confirm, flow.Face, flow.WaitStaff, flow.Deciding, flow.Result, flow.TakeCard:
 	}
 	note := string(s.Trouble)
 	if s.Phase == flow.WaitStaff {

@@ -11,6 +11,7 @@ type Catalog struct {
 	Consent ConsentButtons
 	Card    CardText
 	Entry   EntryText
+	Ways    WaysText
 	Review  ReviewText
 	Face    FaceText
 	Result  ResultText
@@ -24,6 +25,7 @@ type CommonText struct {
 	LanguageGroup, SizeGroup, ContrastGroup      string
 	SizeNormal, SizeLarge, SizeLargest           string
 	ContrastNormal, ContrastHigh                 string
+	Slow, SlowOn                                 string
 	Next, Back, Cancel, CallStaff, StaffCalled   string
 	StaffComing                                  string
 	CancelTitle, CancelLead, CancelYes, CancelNo string
@@ -41,6 +43,7 @@ type ScreenText struct{ Title, Lead, Step string }
 type ScreensText struct {
 	Idle, Language, Case, Consent, PlaceCard, CardCheck, Credential, LastTry ScreenText
 	Reading, Review, Face, Deciding, WaitStaff, Result, TakeCard             ScreenText
+	PutBack, Ways                                                            ScreenText
 	OutOfService                                                             ScreenText
 }
 
@@ -54,7 +57,10 @@ type CaseText struct{ Label, None, Empty string }
 type ConsentButtons struct{ Required, Optional, Agree, Agreed, Refuse, RefuseNote string }
 
 // CardText is what is said about handling the card.
-type CardText struct{ Placed, Kinds, Place, Hold, Take string }
+type CardText struct{ Placed, Kinds, Place, Hold, Take, NoCard, Seconds string }
+
+// WaysText is the screen with every way on from a lock.
+type WaysText struct{ Here, ByNumbers, ByPIN, ByStaff, StaffNote, Office, OfficeNote, Store, StoreNote string }
 
 // EntryText is the entry of what opens the card.
 type EntryText struct {

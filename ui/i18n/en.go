@@ -17,9 +17,11 @@ func english() Catalog {
 		Card: CardText{
 			Placed: "Your card is in the right place", Kinds: "One card only, photo side up.",
 			Place: "Drawing: a card is put on the blue area", Hold: "Drawing: the card stays on the reader",
-			Take: "Drawing: the card is taken from the reader",
+			Take: "Drawing: the card is taken from the reader", NoCard: "I have no card that can be read",
+			Seconds: "%d seconds left",
 		},
 		Entry:  entryEnglish(),
+		Ways:   waysEnglish(),
 		Review: reviewEnglish(),
 		Face:   faceEnglish(),
 		Result: ResultText{
@@ -44,6 +46,7 @@ func commonEnglish() CommonText {
 		LanguageGroup: "Language", SizeGroup: "Text size", ContrastGroup: "Screen colours",
 		SizeNormal: "Normal", SizeLarge: "Large", SizeLargest: "Largest",
 		ContrastNormal: "Normal colours", ContrastHigh: "High contrast",
+		Slow: "More time", SlowOn: "More time is on",
 		Next: "Next", Back: "Back", Cancel: "Cancel", CallStaff: "Call staff", StaffCalled: "Staff called",
 		StaffComing: "We have called a member of staff. Please wait here.",
 		CancelTitle: "Do you want to stop?", CancelLead: "What you entered will be erased. You keep your card.",
@@ -70,6 +73,8 @@ func screensEnglish() ScreensText {
 		},
 		LastTry:   ScreenText{"This is the last try", "If the number is wrong, it will be locked.", "Numbers"},
 		Reading:   ScreenText{"Reading your card", "Please do not move the card.", "Reading"},
+		PutBack:   ScreenText{"Please put the same card back", "What was read so far is kept for a moment.", "Card"},
+		Ways:      ScreenText{"How would you like to go on?", "Choose one of these ways.", "Ways"},
 		Review:    ScreenText{"Check your details", "This is what your card says.", "Your details"},
 		Face:      ScreenText{"Fit your face in the oval", "We compare it with the photo on your card.", "Face"},
 		Deciding:  ScreenText{"Checking", "Please wait a moment.", "Decision"},
@@ -97,6 +102,16 @@ func entryEnglish() EntryText {
 		LastPIN: "If the PIN is wrong once more, it will be locked. Only your municipal office can unlock it.",
 		LastYes: "Try this number", LastBack: "Go back and type again",
 		CardDrawing: "Drawing of the front of the card with the places of the date of birth, expiry and security code",
+	}
+}
+
+func waysEnglish() WaysText {
+	return WaysText{
+		Here: "Here and now", ByNumbers: "Go on with the numbers on the card", ByPIN: "Go on with the 4-digit PIN",
+		ByStaff: "Go on with staff", StaffNote: "A member of staff checks with you.",
+		Office: "At your municipal office", OfficeNote: "They unlock the number or issue it again. Take your card with you.",
+		Store:     "With the app and a convenience store",
+		StoreNote: "A signature password can be reset: apply in the app, then go to a convenience store kiosk within 24 hours.",
 	}
 }
 

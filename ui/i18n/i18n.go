@@ -53,6 +53,10 @@ func (c *Catalog) Screen(k screen.Kind) ScreenText {
 		return c.Screens.LastTry
 	case screen.Reading:
 		return c.Screens.Reading
+	case screen.PutBack:
+		return c.Screens.PutBack
+	case screen.Ways:
+		return c.Screens.Ways
 	case screen.Review:
 		return c.Screens.Review
 	case screen.Face:

@@ -17,8 +17,10 @@ func japanese() Catalog {
 		Card: CardText{
 			Placed: "カードを読み取れる位置に置かれています", Kinds: "表面を上にして、1枚だけ置いてください。",
 			Place: "カードを機械の青い所に置く絵", Hold: "カードを置いたまま待つ絵", Take: "カードを機械から取る絵",
+			NoCard: "読み取れるカードがない", Seconds: "あと%d秒",
 		},
 		Entry:  entryJapanese(),
+		Ways:   waysJapanese(),
 		Review: reviewJapanese(),
 		Face:   faceJapanese(),
 		Result: ResultText{
@@ -43,6 +45,7 @@ func commonJapanese() CommonText {
 		LanguageGroup: "言語", SizeGroup: "文字の大きさ", ContrastGroup: "画面の色",
 		SizeNormal: "標準", SizeLarge: "大", SizeLargest: "特大",
 		ContrastNormal: "標準の色", ContrastHigh: "白黒反転",
+		Slow: "ゆっくり", SlowOn: "時間を2倍にしています",
 		Next: "次へ", Back: "戻る", Cancel: "やめる", CallStaff: "係員をよぶ", StaffCalled: "呼び出し中",
 		StaffComing: "係員を呼びました。そのままお待ちください。",
 		CancelTitle: "手続きをやめますか", CancelLead: "入力した内容は消えます。カードはお返しします。",
@@ -69,6 +72,8 @@ func screensJapanese() ScreensText {
 		},
 		LastTry:   ScreenText{"最後の1回です", "番号がちがうと、ロックされます。", "番号"},
 		Reading:   ScreenText{"読み取っています", "カードを動かさないでください。", "読み取り"},
+		PutBack:   ScreenText{"同じカードを置いてください", "読み取った内容は、少しの間だけ残してあります。", "カード"},
+		Ways:      ScreenText{"どの方法で続けますか", "次の方法から選べます。", "方法"},
 		Review:    ScreenText{"内容を確認してください", "カードから読み取った内容です。", "内容の確認"},
 		Face:      ScreenText{"顔を枠に合わせてください", "カードの写真と比べます。", "顔"},
 		Deciding:  ScreenText{"確認しています", "このままお待ちください。", "判定"},
@@ -96,6 +101,16 @@ func entryJapanese() EntryText {
 		LastPIN: "暗証番号をもう一度まちがえると、ロックされます。ロックを解くには市区町村の窓口での手続きが必要です。",
 		LastYes: "この番号で確かめる", LastBack: "戻って入力しなおす",
 		CardDrawing: "カードの表面。生年月日、有効期限、セキュリティコードの場所を示す絵",
+	}
+}
+
+func waysJapanese() WaysText {
+	return WaysText{
+		Here: "いま、ここで", ByNumbers: "カードの番号で続ける", ByPIN: "4けたの暗証番号で続ける",
+		ByStaff: "係員と続ける", StaffNote: "係員がいっしょに確認します。",
+		Office: "市区町村の窓口で", OfficeNote: "ロックの解除や、番号の設定し直しができます。カードをお持ちください。",
+		Store:     "アプリとコンビニで",
+		StoreNote: "署名用パスワードは、アプリで申し込み、24時間以内にコンビニの機械で設定し直せます。",
 	}
 }
 

@@ -9,7 +9,7 @@ type Trouble struct{ Title, Cause, WayOut string }
 // in conversations with support.
 func TroubleCodes() []string {
 	return []string{
-		"card-removed", "card-unreadable", "card-mute", "card-not-my-number", "card-other-person", "card-expired",
+		"card-removed", "card-swapped", "no-chip", "card-unreadable", "card-mute", "card-not-my-number", "card-other-person", "card-expired",
 		"card-phone", "card-juki", "card-licence", "card-residence", "card-passport", "card-transit", "number-b-wrong", "number-b-blocked", "number-b-format", "pin-wrong",
 		"pin-blocked", "pin-format", "reader-missing", "reader-busy", "card-service", "camera-missing",
 		"camera-failing", "face-not-checked", "face-mismatch", "face-attack", "staff-refused", "staff-needed",

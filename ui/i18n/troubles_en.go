@@ -2,7 +2,7 @@ package i18n
 
 func troubleEnglish(code string) (Trouble, bool) {
 	for _, part := range []func(string) (Trouble, bool){
-		troubleEnglishCard, troubleEnglishNumber, troubleEnglishDevice, troubleEnglishRest,
+		troubleEnglishMoved, troubleEnglishCard, troubleEnglishNumber, troubleEnglishDevice, troubleEnglishRest,
 	} {
 		if t, ok := part(code); ok {
 			return t, true
@@ -11,7 +11,7 @@ func troubleEnglish(code string) (Trouble, bool) {
 	return Trouble{}, false
 }
 
-func troubleEnglishCard(code string) (Trouble, bool) {
+func troubleEnglishMoved(code string) (Trouble, bool) {
 	switch code {
 	case "card-removed":
 		return Trouble{
@@ -19,6 +19,24 @@ func troubleEnglishCard(code string) (Trouble, bool) {
 			"The card left the reader while it was being read.",
 			"Please place the same card again. You will be asked for the number once more.",
 		}, true
+	case "card-swapped":
+		return Trouble{
+			"A different card was placed",
+			"It is not the card with which you began.",
+			"For your protection everything was erased. Please begin again with one card.",
+		}, true
+	case "no-chip":
+		return Trouble{
+			"Staff will check with you",
+			"There is no card here whose chip can be read.",
+			"Please show staff the documents that you have. They know which ones will do.",
+		}, true
+	}
+	return Trouble{}, false
+}
+
+func troubleEnglishCard(code string) (Trouble, bool) {
+	switch code {
 	case "card-unreadable":
 		return Trouble{
 			"The card could not be read",

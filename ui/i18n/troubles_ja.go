@@ -2,7 +2,7 @@ package i18n
 
 func troubleJapanese(code string) (Trouble, bool) {
 	for _, part := range []func(string) (Trouble, bool){
-		troubleJapaneseCard, troubleJapaneseNumber, troubleJapaneseDevice, troubleJapaneseRest,
+		troubleJapaneseMoved, troubleJapaneseCard, troubleJapaneseNumber, troubleJapaneseDevice, troubleJapaneseRest,
 	} {
 		if t, ok := part(code); ok {
 			return t, true
@@ -11,7 +11,7 @@ func troubleJapanese(code string) (Trouble, bool) {
 	return Trouble{}, false
 }
 
-func troubleJapaneseCard(code string) (Trouble, bool) {
+func troubleJapaneseMoved(code string) (Trouble, bool) {
 	switch code {
 	case "card-removed":
 		return Trouble{
@@ -19,6 +19,24 @@ func troubleJapaneseCard(code string) (Trouble, bool) {
 			"読み取りの途中で、カードが機械から離れました。",
 			"同じカードをもう一度置いてください。番号は、もう一度入力していただきます。",
 		}, true
+	case "card-swapped":
+		return Trouble{
+			"別のカードが置かれました",
+			"初めに置いたカードではありませんでした。",
+			"安全のため、読み取った内容は消しました。1枚のカードで、初めからお願いします。",
+		}, true
+	case "no-chip":
+		return Trouble{
+			"係員がいっしょに確認します",
+			"ICチップを読み取れるカードがない、とのことです。",
+			"お持ちの書類を係員にお見せください。使える書類は係員がご案内します。",
+		}, true
+	}
+	return Trouble{}, false
+}
+
+func troubleJapaneseCard(code string) (Trouble, bool) {
+	switch code {
 	case "card-unreadable":
 		return Trouble{
 			"カードを読み取れませんでした",

@@ -19,6 +19,8 @@ const (
 	Credential    Kind = "credential"
 	LastTry       Kind = "last-try"
 	Reading       Kind = "reading"
+	PutBack       Kind = "put-back" // the card was taken away too early
+	Ways          Kind = "ways"     // every other way, when one is closed
 	Review        Kind = "review"
 	Face          Kind = "face"
 	Deciding      Kind = "deciding"
@@ -31,8 +33,8 @@ const (
 // Kinds lists every screen, for completeness tests.
 func Kinds() []Kind {
 	return []Kind{
-		Idle, Language, CaseReference, Consent, PlaceCard, CardCheck, Credential, LastTry, Reading, Review,
-		Face, Deciding, WaitStaff, Result, TakeCard, OutOfService,
+		Idle, Language, CaseReference, Consent, PlaceCard, CardCheck, Credential, LastTry, Reading, PutBack, Ways,
+		Review, Face, Deciding, WaitStaff, Result, TakeCard, OutOfService,
 	}
 }
 
@@ -41,6 +43,7 @@ type Settings struct {
 	Lang     string // "ja" or "en"
 	Size     int    // 0 normal, 1 large, 2 largest
 	Contrast int    // 0 normal, 1 high contrast (dark)
+	Slow     int    // 1 more time everywhere
 }
 
 // Screen is everything the browser shows. Parts that a Kind does not use are nil.
@@ -60,10 +63,13 @@ type Screen struct {
 	Virtual      bool // show that this is a demonstration with virtual parts
 	CardOnReader bool
 
+	Countdown int // seconds that are shown without a question; 0 none
+
 	Trouble *Trouble // what went wrong on the way here, shown on top of the screen
 	Case    *Case
 	Consent []ConsentItem
 	Entry   *Entry
+	Ways    []Route // the routes that are open on Ways; the way to staff is always
 	Review  *ReviewData
 	Face    *FaceGuide
 	Result  *ResultData
@@ -174,6 +180,7 @@ const (
 	InLanguage   InputKind = "lang"     // Index: 0 ja, 1 en
 	InSize       InputKind = "size"     // Index: Settings.Size
 	InContrast   InputKind = "contrast" // Index: Settings.Contrast
+	InSlow       InputKind = "slow"     // Index: Settings.Slow
 	InNext       InputKind = "next"
 	InBack       InputKind = "back"
 	InNoCase     InputKind = "no-case"
@@ -185,8 +192,9 @@ const (
 	InLastTryYes InputKind = "last-try"
 	InRoute      InputKind = "route" // Index: 0 照合番号B, 1 PIN
 	InConfirm    InputKind = "confirm"
-	InWrong      InputKind = "wrong"     // what is shown is not mine or not right
-	InSkipFace   InputKind = "skip-face" // the equal alternative: staff compare
+	InWrong      InputKind = "wrong"      // what is shown is not mine or not right
+	InSkipFace   InputKind = "skip-face"  // the equal alternative: staff compare
+	InWithStaff  InputKind = "with-staff" // go on with staff
 	InStaff      InputKind = "staff"
 	InCancel     InputKind = "cancel"
 	InCancelYes  InputKind = "cancel-yes"
@@ -201,8 +209,8 @@ const (
 // InputKinds lists every input, for validation and tests.
 func InputKinds() []InputKind {
 	return []InputKind{
-		InStart, InLanguage, InSize, InContrast, InNext, InBack, InNoCase, InTick, InRefuse, InKey, InErase,
-		InSubmit, InLastTryYes, InRoute, InConfirm, InWrong, InSkipFace, InStaff, InCancel, InCancelYes,
+		InStart, InLanguage, InSize, InContrast, InSlow, InNext, InBack, InNoCase, InTick, InRefuse, InKey, InErase,
+		InSubmit, InLastTryYes, InRoute, InConfirm, InWrong, InSkipFace, InWithStaff, InStaff, InCancel, InCancelYes,
 		InCancelNo, InMore, InDone, InDevInsert, InDevRemove, InDevFace,
 	}
 }

@@ -89,6 +89,17 @@ func entries() []Sample {
 			s.Entry = PIN(4)
 			s.Entry.TriesLeft = 1
 		})},
+		{"put-back", with(step(screen.PutBack, 5), func(s *screen.Screen) {
+			s.Trouble = &screen.Trouble{Code: "card-removed"}
+			s.Countdown = 17
+		})},
+		{"ways", with(step(screen.Ways, 5), func(s *screen.Screen) {
+			s.Trouble = &screen.Trouble{Code: "number-b-blocked"}
+		})},
+		{"ways-numbers", with(step(screen.Ways, 5), func(s *screen.Screen) {
+			s.Trouble = &screen.Trouble{Code: "pin-blocked"}
+			s.Ways = []screen.Route{screen.RouteB}
+		})},
 		{"reading", with(step(screen.Reading, 5), func(s *screen.Screen) { s.CardOnReader = true })},
 	}
 }
