@@ -242,3 +242,11 @@ func (c *Config) Profiles() []policy.Profile {
 
 // Calibrated says whether a calibration is configured.
 func (c *Config) Calibrated() bool { return c.Face.Calibration != "" }
+
+// For is what a bundle of HQ is checked against at this kiosk.
+func (c *Config) For(device string) service.Kiosk {
+	return service.Kiosk{Device: device, Production: c.Production, Own: c.Services}
+}
+
+// SettingsDir is where HQ's configuration bundles lie.
+func (c *Config) SettingsDir() string { return filepath.Join(c.Kiosk.StateDir, "config") }

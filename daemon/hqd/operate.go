@@ -20,6 +20,8 @@ const operateUsage = `  hqd enroll-code -dir D -device NAME [-valid 24h] [-reins
   hqd device revoke -dir D -device NAME -reason lost|stolen|compromised|replaced|retired|other
   hqd token init-keys|check
                      opening keys in PKCS #11 tokens; "hqd token" says more
+  hqd config sign -root ROOT -in DRAFT -out BUNDLE
+                     services and confirmed legal methods for kiosks, signed by the root; see docs/configuration.md
   hqd keys ...       HQ's signed key list; "hqd keys" says more
 `
 
@@ -34,6 +36,8 @@ func runOperate(args []string, out io.Writer) (ours bool, err error) {
 		return true, deviceRevoke(args[2:], out)
 	case args[0] == "keys":
 		return true, runKeys(args[1:], out)
+	case args[0] == "config" && len(args) > 1 && args[1] == "sign":
+		return true, configSign(args[2:], out)
 	case args[0] == "token":
 		return true, runToken(args[1:], out)
 	}

@@ -13,7 +13,6 @@ import (
 	"syscall"
 	"time"
 
-	"madoguchi/daemon/config"
 	"madoguchi/daemon/launcher"
 	"madoguchi/face/jp2"
 	"madoguchi/internal/child"
@@ -22,7 +21,11 @@ import (
 const usage = `kioskctl COMMAND
   doctor [--config FILE] [--json]
                                what is wrong with this kiosk, and the cure of each finding; changes nothing
-  config check FILE            check a configuration
+  config check FILE            check a configuration or a file of services, and say in plain words what it means
+  config install [--config FILE] BUNDLE
+                               stage services and legal methods that HQ signed; taken when no customer is there
+  methods [--day YYYY-MM-DD] [--config FILE]
+                               the dated table of legal methods: as shipped, or as in force at a kiosk
   page SOCKET                  print the kiosk page's address with a one-time token (RUNTIME_DIR/launcher.sock)
   staff-hash                   read a PIN from standard input, print its hash for [[staff]] pin_hash
   trust virtual DIR            write a test trust directory for virtual cards
@@ -96,12 +99,10 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer) error 
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	switch {
-	case len(args) == 3 && args[0] == "config" && args[1] == "check":
-		if _, err := config.Load(args[2]); err != nil {
-			return err
-		}
-		_, err := fmt.Fprintln(out, "ok")
-		return err
+	case len(args) >= 2 && args[0] == "config":
+		return configCommand(args[1:], time.Now(), out)
+	case len(args) >= 1 && args[0] == "methods":
+		return methodsCommand(args[1:], time.Now(), out)
 	case len(args) == 2 && args[0] == "page":
 		url, err := launcher.Ask(ctx, args[1])
 		if err != nil {

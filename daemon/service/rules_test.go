@@ -132,7 +132,7 @@ func TestUnknownKeysHaveTheirLine(t *testing.T) {
 	for add, want := range map[string]string{
 		"colour = 1":                        "line 8: service.colour",
 		"[service.offline]\nallow = true":   "line 9: service.offline.allow",
-		"[kiosk]\nlisten = \"127.0.0.1:1\"": "line 9: kiosk.listen",
+		"[kiosk]\nlisten = \"127.0.0.1:1\"": "line 8: kiosk",
 		"minor_age = \"15\"":                "line 8",
 		"[[service.consent]]\nid = 3":       "line 9",
 		"retention = { identity = 7 }":      "line 8",

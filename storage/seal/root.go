@@ -14,7 +14,7 @@ import (
 	"errors"
 )
 
-// Root is the public half of HQ's offline root. It verifies key lists and nothing else.
+// Root is the public half of HQ's offline root. It verifies key lists and signed messages of other domains.
 type Root struct {
 	public crypto.PublicKey
 	spki   []byte

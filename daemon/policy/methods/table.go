@@ -11,10 +11,11 @@ import (
 	"time"
 )
 
-// MaxRows bounds a table, and MaxText every text of it in bytes.
+// MaxRows bounds a table, MaxText every text of it in bytes, and MaxName who has confirmed: a record has room for both.
 const (
 	MaxRows = 128
 	MaxText = 512
+	MaxName = 128
 )
 
 // WarnDays is how long before its first day an unconfirmed row warns.
@@ -165,6 +166,9 @@ func (r Row) check() error {
 		if len(s) > MaxText || strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c == 0x7f }) {
 			say = "a text is too long or not one line"
 		}
+	}
+	if len(r.Confirmed.By) > MaxName {
+		say = "the name of who confirms is too long"
 	}
 	if say != "" {
 		return fmt.Errorf("%w: row %s: %s", ErrTable, r.ID(), say)
