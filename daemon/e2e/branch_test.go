@@ -288,6 +288,14 @@ func (b *branch) hand(r control.Request) control.Reply {
 
 func (b *branch) get(path string, into any) {
 	b.t.Helper()
+	if !b.tryGet(path, into) {
+		b.t.Fatalf("%s: HQ's store is not there", path)
+	}
+}
+
+// tryGet is get, and false when HQ's store is not there (yet).
+func (b *branch) tryGet(path string, into any) bool {
+	b.t.Helper()
 	req, err := http.NewRequestWithContext(b.t.Context(), http.MethodGet, b.hq+path, nil)
 	if err != nil {
 		b.t.Fatal(err)
@@ -299,12 +307,16 @@ func (b *branch) get(path string, into any) {
 	}
 	defer func() { _ = res.Body.Close() }()
 	body, err := io.ReadAll(res.Body)
+	if res.StatusCode == http.StatusServiceUnavailable {
+		return false
+	}
 	if err != nil || res.StatusCode != http.StatusOK {
 		b.t.Fatalf("%s: %d %v %s", path, res.StatusCode, err, body)
 	}
 	if err := json.Unmarshal(body, into); err != nil {
 		b.t.Fatal(err)
 	}
+	return true
 }
 
 // arrived lists the ids at HQ.
@@ -314,7 +326,7 @@ func (b *branch) arrived() []string {
 			ID string `json:"id"`
 		} `json:"records"`
 	}
-	b.get("/v1/records", &list)
+	b.tryGet("/v1/records", &list)
 	var ids []string
 	for _, r := range list.Records {
 		ids = append(ids, r.ID)
