@@ -5,16 +5,13 @@ package page
 
 //lint:file-ignore SA4006 This context is only used if a nested component is present.
 
-import (
-	"github.com/a-h/templ"
-	templruntime "github.com/a-h/templ/runtime"
-)
+import "github.com/a-h/templ"
+import templruntime "github.com/a-h/templ/runtime"
 
 import (
 	"fmt"
-	"strings"
-
 	"madoguchi/daemon/hq/kakunin"
+	"strings"
 )
 
 func kakuninPage(v kakuninView) templ.Component {
@@ -779,7 +776,7 @@ func kakuninRow(v kakuninView, s *kakunin.ItemState) templ.Component {
 			templ_7745c5c3_Var44 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Var45 := []any{"item", templ.KV("gap", s.Status == kakunin.Missing)}
+		var templ_7745c5c3_Var45 = []any{"item", templ.KV("gap", s.Status == kakunin.Missing)}
 		templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var45...)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
@@ -879,7 +876,7 @@ func kakuninRow(v kakuninView, s *kakunin.ItemState) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Var53 := []any{"tag", statusClass(s.Status)}
+		var templ_7745c5c3_Var53 = []any{"tag", statusClass(s.Status)}
 		templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var53...)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err

@@ -5,10 +5,8 @@ package page
 
 //lint:file-ignore SA4006 This context is only used if a nested component is present.
 
-import (
-	"github.com/a-h/templ"
-	templruntime "github.com/a-h/templ/runtime"
-)
+import "github.com/a-h/templ"
+import templruntime "github.com/a-h/templ/runtime"
 
 import "fmt"
 
@@ -280,7 +278,7 @@ func listPage(v listView) templ.Component {
 						return templ_7745c5c3_Err
 					}
 					if f := v.Found[r.Device+"/"+r.ID]; f != nil {
-						templ_7745c5c3_Var18 := []any{"tag", class(findingVerdict(f.State))}
+						var templ_7745c5c3_Var18 = []any{"tag", class(findingVerdict(f.State))}
 						templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var18...)
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err

@@ -41,6 +41,7 @@ type Row struct {
 	Envelope   []byte   // empty when Body names where it is
 	Body       string   // key in the body store; empty: the envelope is in the row
 	Receipt    []byte
+	Shredded   time.Time // when its envelope was removed for good; zero as long as it is there
 }
 
 // Virtually says whether any part of the record was virtual.

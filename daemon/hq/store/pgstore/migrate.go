@@ -20,7 +20,7 @@ const lockSchema = 0x6d61646f67756368
 // changed: a further one is added. They must let receivers of the version before go on, so that a fleet of them can be
 // replaced one by one: columns and tables are added with defaults, never renamed or dropped.
 func migrations() []string {
-	return []string{schema1, schema2, schema3}
+	return []string{schema1, schema2, schema3, schema4}
 }
 
 const schema1 = `

@@ -66,6 +66,7 @@ func again(err error) bool {
 	switch pg.Code {
 	case "23514", // the default partition just lost this month
 		"40001", "40P01", // serialisation, deadlock
+		codeShredded,     // the record was shredded while this insert waited for it
 		"57P01", "57P02": // the server is being stopped
 		return true
 	}
@@ -106,7 +107,11 @@ func get(ctx context.Context, q queryer, device, id, envelope string) (store.Row
 	row := q.QueryRow(ctx, `SELECT `+columns+`, `+envelope+`, receipt FROM records WHERE month = $1 AND device = $2 AND id = $3`, month, device, pgID(id))
 	err = scan(&r, row, &r.Envelope, &r.Receipt)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return store.Row{}, store.ErrNotFound
+		t, err := tombstone(ctx, q, device, id)
+		if err == nil && envelope == "envelope" {
+			return store.Row{}, store.ErrShredded
+		}
+		return t.Row, err
 	}
 	if err != nil {
 		return store.Row{}, fmt.Errorf("store: %w", err)
@@ -170,7 +175,7 @@ func list(ctx context.Context, db *pgxpool.Pool, which string, args ...any) ([]s
 
 // Gaps implements store.Reader.
 func (r *Reader) Gaps(ctx context.Context) ([]store.Gap, error) {
-	rows, err := r.db.Query(ctx, `SELECT device, count(*), max(seq), max(seq) - count(DISTINCT seq) FROM records GROUP BY device ORDER BY device`)
+	rows, err := r.db.Query(ctx, `SELECT device, count(*), max(seq), max(seq) - count(DISTINCT seq) FROM (SELECT device, seq FROM records UNION ALL SELECT device, seq FROM tombstones) r GROUP BY device ORDER BY device`)
 	if err != nil {
 		return nil, fmt.Errorf("store: gaps: %w", err)
 	}

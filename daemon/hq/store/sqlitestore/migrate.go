@@ -16,7 +16,7 @@ type migration func(ctx context.Context, tx *sql.Tx) error
 
 // migrations in their order; version n is what the first n of them make.
 func migrations() []migration {
-	return []migration{statements(schema1), toVersion2, statements(schema3)}
+	return []migration{statements(schema1), toVersion2, statements(schema3), statements(schema4)}
 }
 
 func statements(text string) migration {

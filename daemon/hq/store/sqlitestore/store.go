@@ -48,7 +48,7 @@ func Open(ctx context.Context, path string, o Options) (*Writer, error) {
 	if err := private(path); err != nil {
 		return nil, err
 	}
-	db, err := open(path, url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)"}, "_txlock": {"immediate"}})
+	db, err := open(path, url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "secure_delete(ON)"}, "_txlock": {"immediate"}})
 	if err != nil {
 		return nil, err
 	}
@@ -215,7 +215,11 @@ func get(ctx context.Context, db *sql.DB, device, id, envelope string) (store.Ro
 	row := db.QueryRowContext(ctx, `SELECT `+columns+`, `+envelope+`, receipt FROM records WHERE device = ? AND id = ?`, device, id) //nolint:gosec // both are constants
 	err := scan(&r, row.Scan, &r.Envelope, &r.Receipt)
 	if errors.Is(err, sql.ErrNoRows) {
-		return store.Row{}, store.ErrNotFound
+		t, err := tombstone(ctx, db, device, id)
+		if err == nil && envelope == "envelope" {
+			return store.Row{}, store.ErrShredded
+		}
+		return t.Row, err
 	}
 	if len(r.Envelope) == 0 {
 		r.Envelope = nil
@@ -256,7 +260,7 @@ func list(ctx context.Context, db *sql.DB, which string, args ...any) ([]store.R
 
 // Gaps implements store.Reader.
 func (r *Reader) Gaps(ctx context.Context) ([]store.Gap, error) {
-	rows, err := r.db.QueryContext(ctx, `SELECT device, COUNT(*), MAX(seq), MAX(seq) - COUNT(DISTINCT seq) FROM records GROUP BY device ORDER BY device`)
+	rows, err := r.db.QueryContext(ctx, `SELECT device, COUNT(*), MAX(seq), MAX(seq) - COUNT(DISTINCT seq) FROM (SELECT device, seq FROM records UNION ALL SELECT device, seq FROM tombstones) GROUP BY device ORDER BY device`)
 	if err != nil {
 		return nil, fmt.Errorf("store: gaps: %w", err)
 	}

@@ -88,7 +88,7 @@ func TestUpgradeFromVersion1(t *testing.T) {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	h, err := w.Health(t.Context())
-	if err != nil || h.Version != 3 || h.Level != store.LevelAlarm || len(h.Findings) != 1 || h.Findings[0].Count != 1 {
+	if err != nil || h.Version != 4 || h.Level != store.LevelAlarm || len(h.Findings) != 1 || h.Findings[0].Count != 1 {
 		t.Fatalf("%+v, %v", h, err)
 	}
 	again := storetest.Row("kiosk-1", got.ID, 7, 10)

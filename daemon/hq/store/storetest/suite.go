@@ -72,6 +72,8 @@ func Run(t *testing.T, k Kit) {
 	t.Run("audit-logs-alarms-heartbeats", func(t *testing.T) { remembers(t, k) })
 	t.Run("audit-logs-are-put-aside", func(t *testing.T) { retires(t, k) })
 	t.Run("audit-races-have-one-winner", func(t *testing.T) { auditRaces(t, k) })
+	t.Run("shred", func(t *testing.T) { shred(t, k) })
+	t.Run("shred-races-with-a-repeated-insert", func(t *testing.T) { shredRaces(t, k) })
 	if !k.Bodies {
 		t.Run("known-bodies", func(t *testing.T) { known(t, k) })
 	}
