@@ -59,6 +59,7 @@ type kiosk struct {
 	queue   *queue.Queue
 	audit   *audit.Log
 	journal *journal
+	rules   rules
 	roster  *staff.Roster
 	keys    *seal.Store     // HQ's keys
 	renewer *enroll.Renewer // of the kiosk's certificate
@@ -102,6 +103,9 @@ func open(cfg *config.Config, log *slog.Logger) (_ *kiosk, err error) {
 	if err := k.openStorage(bundle); err != nil {
 		return nil, err
 	}
+	if err := k.openRules(bundle); err != nil {
+		return nil, err
+	}
 	if k.up, err = k.uploader(bundle); err != nil {
 		return nil, err
 	}
@@ -116,7 +120,7 @@ func open(cfg *config.Config, log *slog.Logger) (_ *kiosk, err error) {
 	}
 	d := k.devices
 	deps := session.Deps{
-		Profile: cfg.Profile(), Device: bundle.Device, Version: Version, Reader: d.reader, Camera: d.camera,
+		Profile: k.rules.active.Services[0].Profile, Device: bundle.Device, Version: Version, Reader: d.reader, Camera: d.camera,
 		Trust: d.trust, TrustVirtual: d.trustTest, Engine: d.engine,
 		Calibration: d.calibration, DecodeFace: jp2.Decode,
 		Store: store{&outbox.Outbox{
@@ -231,6 +235,7 @@ func (k *kiosk) run(ctx context.Context, out io.Writer) error {
 	group.Go(func() error { return serve(ctx, k.staff, k.console) })
 	group.Go(func() error { return k.forward(ctx) })
 	group.Go(func() error { return k.journal.run(ctx) })
+	group.Go(func() error { return k.watchRules(ctx) })
 	group.Go(func() error { return k.keepEnrolled(ctx) })
 	group.Go(func() error {
 		return control.Serve(ctx, filepath.Join(k.cfg.Kiosk.RuntimeDir, control.Socket), hand{k})
@@ -248,7 +253,7 @@ func (k *kiosk) run(ctx context.Context, out io.Writer) error {
 		_, _ = fmt.Fprintf(out, "kiosk: %s\nstaff: http://%s/\n", k.address(), k.staff.Addr())
 	}
 	err := group.Wait()
-	if errors.Is(err, context.Canceled) || errors.Is(err, http.ErrServerClosed) {
+	if errors.Is(err, context.Canceled) || errors.Is(err, http.ErrServerClosed) || errors.Is(err, errSwitch) {
 		return nil
 	}
 	return err

@@ -6,6 +6,8 @@ package settings
 
 import (
 	"crypto"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
@@ -71,6 +73,16 @@ func (b *Bundle) For(device string) bool {
 		}
 	}
 	return len(b.Devices) == 0
+}
+
+// Hash is the SHA-256 of the bundle without its signature, in hex, for the audit log.
+func (b *Bundle) Hash() string {
+	head, err := b.encode(nil)
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(head)
+	return hex.EncodeToString(sum[:])
 }
 
 // Sign signs the bundle with the root's private key and gives the bytes that Verify reads.
