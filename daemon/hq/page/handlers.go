@@ -85,6 +85,10 @@ func (s *server) open(w http.ResponseWriter, r *http.Request, viewer, what strin
 		return nil, false
 	}
 	o, err := s.Opener.Open(r.Context(), dev, id, parts...)
+	if errors.Is(err, store.ErrShredded) {
+		http.Error(w, label(language(w, r), "trouble-shredded"), http.StatusGone)
+		return nil, false
+	}
 	if errors.Is(err, store.ErrNotFound) {
 		http.NotFound(w, r)
 		return nil, false

@@ -3,11 +3,13 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
-// ErrShredded says that the record was here and its envelope was removed for good: its retention had ended.
-var ErrShredded = errors.New("store: the record was shredded")
+// ErrShredded says that the record was here and its envelope was removed for good: its retention had ended. It is an
+// ErrNotFound too, for all who need not know the difference.
+var ErrShredded = fmt.Errorf("%w: it was shredded", ErrNotFound)
 
 // Tombstone is what stays of a shredded record: its routing data, digest and receipt, and why it went. It proves that
 // the record was received and that nobody lost it, and nothing can be opened of it.
