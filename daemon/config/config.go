@@ -147,6 +147,9 @@ func Parse(b []byte) (*Config, error) {
 	if err := c.Check(); err != nil {
 		return nil, err
 	}
+	if c.OneTable && tables[0].ID == "" {
+		return nil, errors.New("service.id is missing")
+	}
 	var err error
 	if c.Services, err = service.Load(tables); err != nil {
 		return nil, err
