@@ -171,6 +171,9 @@ kiosk() {
 		systemd/polkit/50-madoguchi-kiosk.rules /usr/share/polkit-1/rules.d/50-madoguchi-kiosk.rules
 		packaging/deb/kiosk/kiosk.toml /etc/madoguchi/kiosk.toml
 		systemd/README.md /usr/share/doc/madoguchi-kiosk/units.md
+		packaging/deb/kiosk/profiles/bank.toml /usr/share/doc/madoguchi-kiosk/examples/bank.toml
+		packaging/deb/kiosk/profiles/telecom.toml /usr/share/doc/madoguchi-kiosk/examples/telecom.toml
+		docs/configuration.md /usr/share/doc/madoguchi-kiosk/configuration.md
 		docs/kioskctl.md /usr/share/doc/madoguchi-kiosk/kioskctl.md
 		systemd/drop-ins/kioskd-hq-address.conf /usr/share/doc/madoguchi-kiosk/examples/hq-address.conf
 		docs/failures.md /usr/share/doc/madoguchi-kiosk/failures.md
