@@ -34,6 +34,9 @@ func words(id string) (ja, en string) {
 	if ja, en = wordsOfFinding(id); ja != "" {
 		return ja, en
 	}
+	if ja, en = wordsOfRetention(id); ja != "" {
+		return ja, en
+	}
 	if ja, en = wordsOfKakunin(id); ja != "" {
 		return ja, en
 	}

@@ -29,7 +29,7 @@ var assets embed.FS
 // perPage is how many records one page of the list has.
 const perPage = 50
 
-// Options of the page. All fields but Findings and Kakunin are required.
+// Options of the page. All fields but Findings, Kakunin and Retention are required.
 type Options struct {
 	Opener *opener.Opener
 	Store  store.Reader
@@ -37,9 +37,11 @@ type Options struct {
 	Findings Findings
 	// Kakunin serves the verification records; without it they have no pages.
 	Kakunin *Verifications
-	Views   *viewlog.Log
-	Token   string   // who has it may sign in; at least 32 characters
-	Hosts   []string // the exact Host headers that are answered
+	// Retention serves the page of events; without it there is none.
+	Retention *Retention
+	Views     *viewlog.Log
+	Token     string   // who has it may sign in; at least 32 characters
+	Hosts     []string // the exact Host headers that are answered
 	// Face decodes the card's face image (JPEG 2000).
 	Face func(ctx context.Context, b []byte) (image.Image, error)
 	Now  func() time.Time
@@ -70,6 +72,7 @@ func Handler(o Options) http.Handler {
 	mux.HandleFunc("GET /v1/records", s.signedIn(s.recordsJSON))
 	mux.HandleFunc("GET /v1/opened/{device}/{id}", s.signedIn(s.openedJSON))
 	s.kakuninRoutes(mux)
+	s.retentionRoutes(mux)
 	guard := http.NewCrossOriginProtection()
 	return s.secure(guard.Handler(mux))
 }
@@ -106,12 +109,13 @@ func (s *server) found(ctx context.Context, device, id string) (*finding.Finding
 
 // frame is what every page needs.
 type frame struct {
-	Lang  string
-	Title string
+	Lang      string
+	Title     string
+	Retention bool // there is such a page
 }
 
 func (s *server) frame(w http.ResponseWriter, r *http.Request, title string) frame {
-	return frame{Lang: language(w, r), Title: title}
+	return frame{Lang: language(w, r), Title: title, Retention: s.Retention != nil}
 }
 
 // language is the one asked for by ?lang=, else that of the cookie, else Japanese.

@@ -70,6 +70,12 @@ func (l Layout) Records() string { return filepath.Join(string(l), "store", "rec
 // Views is the view log of the opener.
 func (l Layout) Views() string { return filepath.Join(l.Opener(), "views.sqlite") }
 
+// Kakunin is what HQ added to the verification records, in clear: only the opener's user may read it.
+func (l Layout) Kakunin() string { return filepath.Join(l.Opener(), "kakunin.sqlite") }
+
+// Retention holds the events that retention counts from, and the log of what was shredded.
+func (l Layout) Retention() string { return filepath.Join(l.Opener(), "retention.sqlite") }
+
 // Findings is what the opener found in the records. It may be deleted: all is found again.
 func (l Layout) Findings() string { return filepath.Join(l.Opener(), "findings.sqlite") }
 
