@@ -28,6 +28,7 @@ type fileConfig struct {
 		Parts       string `toml:"parts"`
 		Tokens      string `toml:"tokens"`
 		AddressFile string `toml:"address_file"`
+		Incomplete  string `toml:"incomplete"`
 	} `toml:"opener"`
 }
 

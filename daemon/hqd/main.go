@@ -25,7 +25,7 @@ const usage = `usage:
   hqd receiver -config FILE | -dir D [-listen 127.0.0.1:8443] [-profile production|demo]
   hqd sweep    -config FILE | -dir D -store ... -bodies ...
   hqd opener   -config FILE | -dir D [-listen 127.0.0.1:8444] [-parts identity,images,evidence] [-tokens FILE] [-address-file FILE]
-` + auditUsage + operateUsage
+` + retentionUsage + auditUsage + operateUsage
 
 func main() {
 	child.Main(jp2.Handlers()) // the decoder of card images runs in a child of this very program
@@ -63,6 +63,8 @@ func run(ctx context.Context, args []string, out io.Writer, log *slog.Logger) er
 		return runAudit(ctx, args[1:], out, log)
 	case roleSweep:
 		return runSweep(ctx, args[1:], out, log)
+	case roleRetention:
+		return runRetention(ctx, args[1:], out, log)
 	}
 	if ours, err := runOperate(args, out); ours {
 		return err

@@ -37,6 +37,7 @@ func runOpener(ctx context.Context, args []string, out io.Writer, log *slog.Logg
 	addressFile := f.String("address-file", "", "write the page's address with its token there (0600), not to stdout")
 	parts := f.String("parts", "identity,images,evidence", "the parts whose opening keys this role loads")
 	tokens := f.String("tokens", "", "file that names the PKCS #11 tokens with opening keys; without it all keys are files")
+	incomplete := f.String("incomplete", "refuse", "exports of verification records that are not complete: refuse or watermark")
 	places := placesFlags(f)
 	if err := parseRole(roleOpener, f, args, &dir); err != nil {
 		return err
@@ -67,6 +68,11 @@ func runOpener(ctx context.Context, args []string, out io.Writer, log *slog.Logg
 		return err
 	}
 	defer func() { _ = views.Close() }()
+	verifications, kept, closeKept, err := openKept(ctx, l, *incomplete)
+	if err != nil {
+		return err
+	}
+	defer closeKept()
 	ln, err := listenLoopback(ctx, *listen)
 	if err != nil {
 		return err
@@ -80,7 +86,7 @@ func runOpener(ctx context.Context, args []string, out io.Writer, log *slog.Logg
 	}
 	h := page.Handler(page.Options{
 		Opener: o, Store: o.Store, Findings: findings, Views: views, Token: token, Hosts: []string{ln.Addr().String(), "localhost:" + port},
-		Face: jp2.Decode, Now: time.Now, Log: log,
+		Kakunin: verifications, Retention: kept, Face: jp2.Decode, Now: time.Now, Log: log,
 	})
 	if err := announce(out, *addressFile, fmt.Sprintf("http://%s/#t=%s", ln.Addr(), token)); err != nil {
 		return err
