@@ -51,7 +51,7 @@ func (k *kiosk) openRules(b *sync.Bundle) error {
 
 // How often a waiting bundle is looked for, and how often unconfirmed legal methods are told again.
 const (
-	rulesEvery = 20 * time.Second
+	rulesEvery = 5 * time.Second
 	warnEvery  = 24 * time.Hour
 )
 
