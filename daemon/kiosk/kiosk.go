@@ -112,6 +112,7 @@ func open(cfg *config.Config, log *slog.Logger) (_ *kiosk, err error) {
 	if k.devices, err = openDevices(cfg, log); err != nil {
 		return nil, err
 	}
+	k.fitCalibration()
 	if err := k.listen(); err != nil {
 		return nil, err
 	}

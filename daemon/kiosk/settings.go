@@ -104,3 +104,16 @@ func (k *kiosk) tellRules(now time.Time) {
 		k.journal.note(audit.Leaf{Kind: audit.Alarmed, Reason: "methods-unconfirmed", Count: int64(n)})
 	}
 }
+
+// fitCalibration drops a calibration that is not the one a service names: its thresholds mean something else. Faces are
+// then not checked, and people decide.
+func (k *kiosk) fitCalibration() {
+	for i := range k.rules.active.Services {
+		p := &k.rules.active.Services[i].Profile
+		if c := k.devices.calibration; c != nil && p.Calibration != "" && p.Calibration != c.ID {
+			k.log.Error("a service names another calibration than the one that is loaded: faces are not checked",
+				slog.String("service", p.ID), slog.String("wants", p.Calibration), slog.String("loaded", c.ID))
+			k.devices.calibration = nil
+		}
+	}
+}

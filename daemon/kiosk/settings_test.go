@@ -9,6 +9,7 @@ import (
 	"madoguchi/daemon/config"
 	"madoguchi/daemon/hq/setup"
 	"madoguchi/daemon/service"
+	"madoguchi/face"
 	"madoguchi/storage/audit"
 	"madoguchi/storage/settings"
 	"madoguchi/storage/sync"
@@ -65,5 +66,25 @@ func TestRulesInForce(t *testing.T) {
 	}
 	if k = start(); k.rules.active.Version != 1 || size() != before+1 {
 		t.Fatal("the same configuration again is nothing new")
+	}
+}
+
+// The thresholds of another calibration are not used: then faces are not checked.
+func TestCalibrationOfAService(t *testing.T) {
+	for _, tt := range []struct {
+		loaded, wanted string
+		kept           bool
+	}{{"bank-1", "", true}, {"bank-1", "bank-1", true}, {"bank-1", "bank-2", false}, {"", "bank-1", false}} {
+		list, err := service.Parse([]byte(ownService + "calibration = \"" + tt.wanted + "\"\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		k := &kiosk{log: slog.New(slog.DiscardHandler), devices: &devices{}, rules: rules{active: service.Active{Services: list}}}
+		if tt.loaded != "" {
+			k.devices.calibration = &face.Calibration{ID: tt.loaded}
+		}
+		if k.fitCalibration(); (k.devices.calibration != nil) != tt.kept {
+			t.Errorf("%+v: got %v", tt, k.devices.calibration)
+		}
 	}
 }
