@@ -55,6 +55,7 @@ func (c *fileConfig) values(role string) map[string]string {
 		all["memory-mib"], all["device-rate"], all["device-burst"] = number(r.Memory), number(r.Rate), number(r.Burst)
 	case roleOpener:
 		all["listen"], all["parts"], all["address-file"], all["tokens"] = c.Opener.Listen, c.Opener.Parts, c.Opener.AddressFile, c.Opener.Tokens
+		all["incomplete"] = c.Opener.Incomplete
 	}
 	return all
 }
