@@ -67,7 +67,7 @@ func (m *machine) alive() bool {
 // they cannot; those phases are short. After the end there is nothing to stop.
 func CanCancel(p Phase) bool {
 	switch p {
-	case Language, CaseRef, Consent, PlaceCard, Credential, LastTry, PutBack, Ways, Confirm, Face, WaitStaff:
+	case Language, CaseRef, Consent, PlaceCard, Document, Credential, LastTry, PutBack, Ways, Confirm, Face, WaitStaff:
 		return true
 	case Idle, CardCheck, Reading, Deciding, Result, TakeCard, OutOfService:
 		return false
@@ -92,6 +92,8 @@ func (m *machine) onPhaseAct(e Customer) bool {
 		return m.onCaseRef(e)
 	case Consent:
 		return m.onConsent(e)
+	case Document:
+		return m.onDocument(e)
 	case Credential:
 		return m.onCredential(e)
 	case LastTry:
@@ -185,7 +187,7 @@ func (m *machine) onConsent(e Customer) bool {
 			m.Trouble = CodeConsent
 			return m.alive()
 		}
-		m.Trouble = ""
+		m.Trouble, m.Route = "", m.first()
 		m.enter(PlaceCard)
 	default:
 		return false
@@ -193,31 +195,37 @@ func (m *machine) onConsent(e Customer) bool {
 	return true
 }
 
+// onDocument: nothing is signed that was not shown, and whoever does not want to sign has the other ways.
+func (m *machine) onDocument(e Customer) bool {
+	switch e.Act {
+	case Next:
+		m.Shown = true
+		m.enter(Credential)
+	case Back:
+		m.enter(Consent)
+	case WithStaff:
+		m.toStaff(CodeStaffNeeded)
+	default:
+		return m.onCredential(e)
+	}
+	return true
+}
+
 func (m *machine) onCredential(e Customer) bool {
+	r := Route(e.Arg)
 	switch {
 	case e.Act == Back:
-		m.Trouble = ""
+		m.Trouble, m.Shown = "", false
 		m.enter(Consent)
 		return true
-	case e.Act != SetRoute:
+	case e.Act != SetRoute || !m.offers(r):
 		return false
-	case e.Arg == uint8(RouteB):
-		if m.TriesB.Blocked() {
-			m.Trouble = CodeBBlocked
-			return m.alive()
-		}
-		m.Route = RouteB
-	case e.Arg == uint8(RoutePIN) && m.Profile.PINRoute:
-		if m.TriesPIN.Blocked() {
-			m.Trouble = CodePINBlocked
-			return m.alive()
-		}
-		m.Route = RoutePIN
-	default:
-		return false
+	case m.closed(r) != "":
+		m.Trouble = m.closed(r)
+		return m.alive()
 	}
-	m.Trouble = ""
-	m.enter(Credential)
+	m.Route, m.Trouble = r, ""
+	m.begin()
 	return true
 }
 
@@ -268,7 +276,7 @@ func (m *machine) onTimeout() bool {
 	case PutBack: // any card may come now, and nothing of this one is left
 		m.forgetCard()
 		m.enter(PlaceCard)
-	case Language, CaseRef, Consent, PlaceCard, Credential, LastTry, Ways, Confirm:
+	case Language, CaseRef, Consent, PlaceCard, Document, Credential, LastTry, Ways, Confirm:
 		m.finish(Decision{Outcome: Cancelled, Reason: CodeTimeUp}, CodeTimeUp)
 	case CardCheck:
 		m.cardFailed(CodeCardMute)

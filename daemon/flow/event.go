@@ -81,6 +81,9 @@ type (
 		Other            bool
 		Expired          bool
 		TriesB, TriesPIN Tries
+		TriesSign        Tries
+		NoSign           bool // no signature certificate
+		WithoutPIN       bool
 	}
 	// ReadDone is the answer to ReadCard.
 	ReadDone struct {
@@ -195,7 +198,7 @@ func waitOf(p Phase) (w policy.Wait, asks, ok bool) {
 		return policy.WaitLanguage, true, true
 	case CaseRef:
 		return policy.WaitCase, true, true
-	case Consent:
+	case Consent, Document:
 		return policy.WaitConsent, true, true
 	case PlaceCard:
 		return policy.WaitPlaceCard, true, true
@@ -229,8 +232,8 @@ func MachineTime(p Phase) time.Duration {
 		return 40 * time.Second
 	case Deciding, OutOfService:
 		return 30 * time.Second
-	case Idle, Language, CaseRef, Consent, PlaceCard, Credential, LastTry, PutBack, Ways, Confirm, Face, WaitStaff,
-		Result, TakeCard:
+	case Idle, Language, CaseRef, Consent, PlaceCard, Document, Credential, LastTry, PutBack, Ways, Confirm, Face,
+		WaitStaff, Result, TakeCard:
 	}
 	return 0
 }

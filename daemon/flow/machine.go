@@ -90,7 +90,7 @@ func (m *machine) enter(p Phase) {
 		return
 	case Result, TakeCard, OutOfService:
 		m.do(Wipe{})
-	case PlaceCard, Credential, PutBack, Ways:
+	case PlaceCard, Document, Credential, PutBack, Ways:
 		m.do(ClearEntry{})
 	case CardCheck:
 		m.do(Identify{Gen: m.Gen})
@@ -172,7 +172,7 @@ func (m *machine) onReader(e ReaderLevel) bool {
 			m.Lift = false
 		}
 		m.tryCard()
-	case CardCheck, Credential, LastTry:
+	case CardCheck, Document, Credential, LastTry:
 		if changed || e.Level != ReaderCard {
 			m.cardGone()
 		}
@@ -190,7 +190,7 @@ func (m *machine) onReader(e ReaderLevel) bool {
 // needsReader lists the phases that cannot go on without a reader. After the reading nobody needs it.
 func needsReader(p Phase) bool {
 	switch p {
-	case Idle, Language, CaseRef, Consent, PlaceCard, CardCheck, Credential, LastTry, Reading, PutBack:
+	case Idle, Language, CaseRef, Consent, PlaceCard, CardCheck, Document, Credential, LastTry, Reading, PutBack:
 		return true
 	case Ways, Confirm, Face, WaitStaff, Deciding, Result, TakeCard, OutOfService:
 		return false
@@ -249,7 +249,8 @@ func (m *machine) onCamera() bool {
 }
 
 func (m *machine) onIdentified(e Identified) bool {
-	m.TriesB, m.TriesPIN = e.TriesB, e.TriesPIN
+	m.TriesB, m.TriesPIN, m.TriesSign = e.TriesB, e.TriesPIN, e.TriesSign
+	m.NoSign, m.WithoutPIN = e.NoSign, e.WithoutPIN
 	switch {
 	case m.Known && e.Other:
 		m.finish(Decision{Outcome: Cancelled, Reason: CodeCardSwapped}, CodeCardSwapped)
@@ -262,7 +263,7 @@ func (m *machine) onIdentified(e Identified) bool {
 		m.Decision = Decision{Outcome: Refused, Reason: CodeCardExpired}
 		m.Trouble = CodeCardExpired
 		m.enter(Deciding)
-	case !e.TriesB.Known || m.Profile.PINRoute && !e.TriesPIN.Known:
+	case m.unknownTries():
 		m.cardFailed(CodeCardUnread) // a counter that is not known is never shown as a number
 	default:
 		m.Known = true
@@ -271,18 +272,43 @@ func (m *machine) onIdentified(e Identified) bool {
 	return true
 }
 
-// chooseRoute goes on with a route that is not blocked; with none the other ways are shown.
+// unknownTries says whether a counter that may be shown is not known: it is never shown as a number.
+func (m *machine) unknownTries() bool {
+	for _, r := range routes() {
+		if m.offers(r) && !m.triesOf(r).Known && (r != RouteSign || !m.NoSign) {
+			return true
+		}
+	}
+	return false
+}
+
+// chooseRoute goes on with a route that is open. Between the in-person routes the machine may change; another method
+// is the customer's choice, among all ways.
 func (m *machine) chooseRoute() {
+	why := m.closed(m.Route)
 	switch {
-	case m.TriesB.Blocked() && (!m.Profile.PINRoute || m.TriesPIN.Blocked()):
-		m.toWays(CodeBBlocked)
-		return
-	case m.Route == RouteB && m.TriesB.Blocked():
-		m.Route, m.Trouble = RoutePIN, CodeBBlocked
-	case m.Route == RoutePIN && m.TriesPIN.Blocked():
-		m.Route, m.Trouble = RouteB, CodePINBlocked
-	case m.Trouble == CodeCardRemoved || m.Trouble == CodeCardMute:
+	case why == "" && (m.Trouble == CodeCardRemoved || m.Trouble == CodeCardMute):
 		m.Trouble = ""
+	case why == "":
+	case m.Route == RouteB && m.open(RoutePIN):
+		m.Route, m.Trouble = RoutePIN, why
+	case m.Route == RoutePIN && m.open(RouteB):
+		m.Route, m.Trouble = RouteB, why
+	case m.Route == RoutePIN:
+		m.toWays(m.closed(RouteB))
+		return
+	default:
+		m.toWays(why)
+		return
+	}
+	m.begin()
+}
+
+// begin asks for what the route needs. What will be signed is shown first, once.
+func (m *machine) begin() {
+	if m.Route == RouteSign && !m.Shown {
+		m.enter(Document)
+		return
 	}
 	m.enter(Credential)
 }
@@ -326,6 +352,9 @@ func (m *machine) onRead(e ReadDone) bool {
 		m.Trouble = e.Trouble
 		m.do(ClearEntry{})
 		m.checkAgain()
+	case e.Trouble == CodeCertExpired || e.Trouble == CodeNoSignCert:
+		m.NoSign = true // whatever the card says of it, it is none to sign with
+		m.toWays(e.Trouble)
 	case e.Trouble == CodeCardRemoved && int(m.CardFailures)+1 < m.Profile.CardTries:
 		m.CardFailures++
 		m.cardLost()
@@ -368,6 +397,10 @@ func (m *machine) onFace(e FaceDone) {
 
 // afterConfirm goes to the face where it can be compared, else straight to the decision.
 func (m *machine) afterConfirm() {
+	if m.Profile.Face == policy.FaceNone {
+		m.decide()
+		return
+	}
 	if m.Read.Photo && m.AgreeFace && m.Camera {
 		m.enter(Face)
 		return
@@ -381,13 +414,21 @@ func (m *machine) afterConfirm() {
 // decide applies the rules to the facts.
 func (m *machine) decide() {
 	v, reason := policy.Decide(*m.Profile, m.Facts())
-	if v == policy.Accept {
+	switch {
+	case v == policy.Accept && (m.Match != policy.Pass || m.Live != policy.Pass):
+		m.toStaff(CodeStaffNeeded) // a record in which a machine verified without a face is not taken: staff compare
+		return
+	case v == policy.Accept && m.Route != RouteSign:
 		m.Decision = Decision{Outcome: Verified, Reason: Code(reason)}
 		m.Trouble = ""
-		m.enter(Deciding)
+	case v == policy.Pend:
+		m.Decision = Decision{Outcome: Pending, Reason: Code(reason)}
+		m.Trouble = CodePending
+	default:
+		m.toStaff(Code(reason))
 		return
 	}
-	m.toStaff(Code(reason))
+	m.enter(Deciding)
 }
 
 func (m *machine) toStaff(reason Code) {
@@ -404,6 +445,10 @@ func (m *machine) onStaff(e StaffDecides) bool {
 	if e.Approve {
 		m.Decision.Outcome = Verified
 		m.Trouble = ""
+		if m.Route == RouteSign { // people cannot know a revocation either
+			m.Decision.Outcome = Pending
+			m.Trouble = CodePending
+		}
 	}
 	m.StaffCalled = false
 	m.enter(Deciding)
@@ -414,8 +459,8 @@ func (m *machine) onRefer(e StaffRefers) bool {
 	switch m.Phase {
 	case Idle, Reading, Deciding, Result, TakeCard, OutOfService:
 		return false
-	case Language, CaseRef, Consent, PlaceCard, CardCheck, Credential, LastTry, PutBack, Ways, Confirm, Face,
-		WaitStaff:
+	case Language, CaseRef, Consent, PlaceCard, CardCheck, Document, Credential, LastTry, PutBack, Ways,
+		Confirm, Face, WaitStaff:
 	}
 	if e.Staff == "" {
 		return false

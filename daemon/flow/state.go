@@ -3,7 +3,10 @@
 // daemon/policy only; daemon/session and daemon/present import it.
 package flow
 
-import "madoguchi/daemon/policy"
+import (
+	"madoguchi/daemon/policy"
+	"madoguchi/daemon/policy/methods"
+)
 
 // Phase is where the session is.
 type Phase uint8
@@ -16,6 +19,7 @@ const (
 	Consent
 	PlaceCard
 	CardCheck  // the card is asked what it is and how many tries it has
+	Document   // what will be signed is shown in full, before the password
 	Credential // the customer types; digits are in the session's vault
 	LastTry    // one try is left: the customer must say so
 	Reading    // spends a try; never interrupted
@@ -33,7 +37,7 @@ const (
 // Phases lists all phases.
 func Phases() []Phase {
 	return []Phase{
-		Idle, Language, CaseRef, Consent, PlaceCard, CardCheck, Credential, LastTry, Reading, PutBack, Ways,
+		Idle, Language, CaseRef, Consent, PlaceCard, CardCheck, Document, Credential, LastTry, Reading, PutBack, Ways,
 		Confirm, Face, WaitStaff, Deciding, Result, TakeCard, OutOfService,
 	}
 }
@@ -41,7 +45,7 @@ func Phases() []Phase {
 // String names the phase for logs, staff and the state diagram.
 func (p Phase) String() string {
 	return [...]string{
-		"idle", "language", "case-reference", "consent", "place-card", "card-check", "credential", "last-try",
+		"idle", "language", "case-reference", "consent", "place-card", "card-check", "document", "credential", "last-try",
 		"reading", "put-back", "ways", "confirm", "face", "wait-staff", "deciding", "result", "take-card", "out-of-service",
 	}[p]
 }
@@ -62,8 +66,9 @@ type Route uint8
 
 // The routes.
 const (
-	RouteB   Route = iota // 照合番号B
-	RoutePIN              // 4-digit PIN: attributes only
+	RouteB    Route = iota // 照合番号B
+	RoutePIN               // 4-digit PIN: attributes only
+	RouteSign              // signature password: the JPKI method, which no machine here ever verifies (duty 6)
 )
 
 // Case is how the session is tied to the operator's case (duty 21).
@@ -93,6 +98,11 @@ const (
 	CodeCardRemoved   Code = "card-removed"
 	CodeCardMute      Code = "card-mute"
 	CodeCardExpired   Code = "card-expired"
+	CodeSignBlocked   Code = "sign-blocked"
+	CodeNoSignCert    Code = "no-sign-certificate" // a child's card, or one whose holder declined it
+	CodeWithoutPIN    Code = "card-without-pin"    // 顔認証マイナンバーカード
+	CodeCertExpired   Code = "certificate-expired"
+	CodePending       Code = "revocation-pending"
 	CodeNoChip        Code = "no-chip"      // the customer has no card that can be read
 	CodeCardSwapped   Code = "card-swapped" // another card was put back: the session begins anew
 	CodeCardUnread    Code = "card-unreadable"
@@ -129,11 +139,12 @@ const (
 	Refused
 	Referred // staff go on at the counter; nothing was decided here
 	Cancelled
+	Pending // complete, but HQ has the last word: never shown as verified
 )
 
 // String names the outcome for logs.
 func (o Outcome) String() string {
-	return [...]string{"none", "verified", "refused", "referred", "cancelled"}[o]
+	return [...]string{"none", "verified", "refused", "referred", "cancelled", "pending"}[o]
 }
 
 // Decision is who decided what, and why.
@@ -161,12 +172,16 @@ type Session struct {
 	AgreeIdentity bool
 	AgreeFace     bool
 	Route         Route
+	Shown         bool // the document was shown, and the customer went on to sign it
 	Lift          bool // the card must be lifted before it is tried again
 	Moved         bool // the card was moved while it was read
 	Known         bool // the card was checked; no other one may take its place
 	Expired       bool
 	TriesB        Tries
 	TriesPIN      Tries
+	TriesSign     Tries
+	NoSign        bool // the card has no signature certificate
+	WithoutPIN    bool
 	CardFailures  uint8
 	Read          Read
 	Confirmed     bool
@@ -214,11 +229,15 @@ func New(p policy.Profile) (State, []Effect) {
 
 // Facts is what the session established, for the rules.
 func (s State) Facts() policy.Facts {
-	return policy.Facts{
+	f := policy.Facts{
 		Read: s.Read.Done, Photo: s.Read.Photo, Confirmed: s.Confirmed, Minor: s.Read.Minor,
 		FaceConsent: s.AgreeFace, FaceDeclined: s.FaceDeclined, Proof: s.Read.Proof, Match: s.Match,
-		Live: s.Live, StaffOnDuty: s.Duty != "",
+		Live: s.Live, StaffOnDuty: s.Duty != "", Expired: s.Expired, Method: methods.InPersonChip,
 	}
+	if s.Route == RouteSign {
+		f.Method = methods.JPKISignature
+	}
+	return f
 }
 
 // TriesLeft is the counter of the route in use.
@@ -226,26 +245,78 @@ func (s State) TriesLeft() Tries {
 	return s.triesOf(s.Route)
 }
 
-// OpenRoutes are the service's routes that the card is not known to have locked.
+// routes lists all routes in the order in which they are offered.
+func routes() []Route { return []Route{RouteB, RoutePIN, RouteSign} }
+
+// OpenRoutes are the service's routes that the card is not known to have closed.
 func (s State) OpenRoutes() []Route {
 	var out []Route
-	for _, r := range []Route{RouteB, RoutePIN} {
-		if s.offers(r) && !s.triesOf(r).Blocked() {
+	for _, r := range routes() {
+		if s.open(r) {
 			out = append(out, r)
 		}
 	}
 	return out
 }
 
-// offers says whether a route is one of the service's.
+func (s *State) open(r Route) bool { return s.offers(r) && s.closed(r) == "" }
+
+// offers says whether a route is one of the service's. The in-person routes need staff who take the presentation
+// (duty 5); a service that no configuration made has no other.
 func (s *State) offers(r Route) bool {
+	p := s.Profile
+	inPerson := p.Kind == policy.KindUnset || p.Uses(methods.InPersonChip) && p.Channel == policy.Attended
 	switch r {
 	case RouteB:
-		return true
+		return inPerson
 	case RoutePIN:
-		return s.Profile.PINRoute
+		return inPerson && p.PINRoute
+	case RouteSign:
+		return p.Uses(methods.JPKISignature)
 	}
 	return false
+}
+
+// first is the route of the method that the service prefers.
+func (s *State) first() Route {
+	for _, m := range s.Profile.Methods {
+		if m == methods.JPKISignature {
+			return RouteSign
+		}
+		if m == methods.InPersonChip && s.offers(RouteB) {
+			break
+		}
+	}
+	return RouteB
+}
+
+// closed says why the card does not let a route be used; empty when it may.
+func (s *State) closed(r Route) Code {
+	switch r {
+	case RouteB:
+		if s.TriesB.Blocked() {
+			return CodeBBlocked
+		}
+	case RoutePIN:
+		if s.TriesPIN.Blocked() {
+			return s.orWithoutPIN(CodePINBlocked)
+		}
+	case RouteSign:
+		if s.NoSign {
+			return CodeNoSignCert
+		}
+		if s.TriesSign.Blocked() {
+			return s.orWithoutPIN(CodeSignBlocked)
+		}
+	}
+	return ""
+}
+
+func (s *State) orWithoutPIN(c Code) Code {
+	if s.WithoutPIN {
+		return CodeWithoutPIN
+	}
+	return c
 }
 
 func (s *State) triesOf(r Route) Tries {
@@ -254,6 +325,8 @@ func (s *State) triesOf(r Route) Tries {
 		return s.TriesB
 	case RoutePIN:
 		return s.TriesPIN
+	case RouteSign:
+		return s.TriesSign
 	}
 	return Tries{}
 }

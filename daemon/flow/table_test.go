@@ -139,6 +139,60 @@ func TestDecisiveTransitions(t *testing.T) {
 	}
 }
 
+// sign is a state of the service that prefers the JPKI method.
+func sign(p flow.Phase, change ...func(*flow.State)) flow.State {
+	s := in(p)
+	service := signature()
+	s.Profile, s.Route = &service, flow.RouteSign
+	s.TriesSign = flow.Tries{Left: 5, Known: true}
+	for _, c := range change {
+		c(&s)
+	}
+	return s
+}
+
+// The JPKI method, by hand.
+func TestSignatureTransitions(t *testing.T) {
+	b10, s5, s1, s0 := flow.Tries{Left: 10, Known: true}, flow.Tries{Left: 5, Known: true}, flow.Tries{Left: 1, Known: true}, flow.Tries{Known: true}
+	shown := func(s *flow.State) { s.Shown = true }
+	left := func(n flow.Tries) func(*flow.State) { return func(s *flow.State) { s.TriesSign = n } }
+	cert := func(s *flow.State) { s.Read = flow.Read{Done: true, Proof: policy.Pass} }
+	tests := []struct {
+		name    string
+		from    flow.State
+		event   flow.Event
+		to      flow.Phase
+		trouble flow.Code
+		outcome flow.Outcome
+	}{
+		{"the-document-comes-first", sign(flow.CardCheck), flow.Identified{Gen: 7, TriesB: b10, TriesSign: s5}, flow.Document, "", 0},
+		{"then-the-password", sign(flow.Document), flow.Customer{Act: flow.Next}, flow.Credential, "", 0},
+		{"not-wanted", sign(flow.Document), flow.Customer{Act: flow.SetRoute}, flow.Credential, "", 0},
+		{"not-wanted-staff", sign(flow.Document), flow.Customer{Act: flow.WithStaff}, flow.WaitStaff, "", 0},
+		{"signs", sign(flow.Credential, shown), flow.Submitted{}, flow.Reading, "", 0},
+		{"last-try-asks", sign(flow.Credential, shown, left(s1)), flow.Submitted{}, flow.LastTry, "", 0},
+		{"wrong-asks-the-card", sign(flow.Reading, shown), flow.ReadDone{Gen: 7, Trouble: "sign-wrong", Again: true}, flow.CardCheck, "sign-wrong", 0},
+		{"locked-is-not-wrong", sign(flow.CardCheck, shown), flow.Identified{Gen: 7, TriesB: b10, TriesSign: s0}, flow.Ways, "sign-blocked", 0},
+		{"a-child", sign(flow.CardCheck), flow.Identified{Gen: 7, TriesB: b10, NoSign: true}, flow.Ways, "no-sign-certificate", 0},
+		{"without-pin", sign(flow.CardCheck), flow.Identified{Gen: 7, TriesB: b10, TriesSign: s0, WithoutPIN: true}, flow.Ways, "card-without-pin", 0},
+		{"certificate-expired", sign(flow.Reading, shown), flow.ReadDone{Gen: 7, Trouble: "certificate-expired"}, flow.Ways, "certificate-expired", 0},
+		{"read", sign(flow.Reading, shown), flow.ReadDone{Gen: 7, Read: flow.Read{Done: true, Proof: policy.Pass}}, flow.Confirm, "", 0},
+		{"pending-and-never-verified", sign(flow.Confirm, shown, cert), flow.Customer{Act: flow.ConfirmData}, flow.Deciding, "revocation-pending", flow.Pending},
+		{"forged", sign(flow.Confirm, shown, cert, func(s *flow.State) { s.Read.Proof = policy.Fail }), flow.Customer{Act: flow.ConfirmData}, flow.WaitStaff, "", 0},
+		{"unknown-authority", sign(flow.Confirm, shown, cert, func(s *flow.State) { s.Read.Proof = policy.Unsure }), flow.Customer{Act: flow.ConfirmData}, flow.WaitStaff, "", 0},
+		{"staff-cannot-know-either", sign(flow.WaitStaff, shown, read), flow.StaffDecides{Gen: 7, Approve: true, Staff: "s1", Reason: "document-checked"}, flow.Deciding, "revocation-pending", flow.Pending},
+		{"unattended-has-no-numbers", sign(flow.Document, func(s *flow.State) { p := *s.Profile; p.Channel = policy.Unattended; s.Profile = &p }), flow.Customer{Act: flow.SetRoute}, flow.Document, "", 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, _ := flow.On(tt.from, tt.event)
+			if got.Phase != tt.to || got.Trouble != tt.trouble || got.Decision.Outcome != tt.outcome {
+				t.Errorf("got %v %q %v, want %v %q %v", got.Phase, got.Trouble, got.Decision.Outcome, tt.to, tt.trouble, tt.outcome)
+			}
+		})
+	}
+}
+
 // The outcome of the two ends that leave no record.
 func TestEndsWithoutRecord(t *testing.T) {
 	s, _ := flow.On(in(flow.Deciding, func(s *flow.State) { s.Decision.Outcome = flow.Verified }), flow.Stored{Gen: 7})
@@ -177,7 +231,7 @@ func TestSettings(t *testing.T) {
 func TestDeadlines(t *testing.T) {
 	want := map[flow.Phase][2]time.Duration{
 		flow.Language: {60, 20}, flow.CaseRef: {60, 20}, flow.Consent: {120, 20}, flow.PlaceCard: {60, 20},
-		flow.CardCheck: {20, 0}, flow.Credential: {120, 20}, flow.LastTry: {60, 20}, flow.Reading: {40, 0}, flow.PutBack: {20, 0}, flow.Ways: {120, 20},
+		flow.CardCheck: {20, 0}, flow.Credential: {120, 20}, flow.LastTry: {60, 20}, flow.Reading: {40, 0}, flow.PutBack: {20, 0}, flow.Ways: {120, 20}, flow.Document: {120, 20},
 		flow.Confirm: {120, 20}, flow.Face: {45, 0}, flow.WaitStaff: {600, 0}, flow.Deciding: {30, 0},
 		flow.Result: {20, 0}, flow.TakeCard: {30, 0}, flow.OutOfService: {30, 0},
 	}

@@ -6,6 +6,7 @@ import (
 
 	"madoguchi/daemon/flow"
 	"madoguchi/daemon/policy"
+	"madoguchi/daemon/policy/methods"
 )
 
 func profile() policy.Profile {
@@ -15,12 +16,25 @@ func profile() policy.Profile {
 	}
 }
 
+// signature is a service that prefers the JPKI method and compares no faces.
+func signature() policy.Profile {
+	p := profile()
+	p.PINRoute = false
+	p.Service = policy.Service{
+		Kind: policy.AddressChange, Methods: [policy.MaxMethods]methods.Code{methods.JPKISignature, methods.InPersonChip},
+		Face: policy.FaceNone, Offline: policy.Offline{Pending: true, MaxHours: 24, MaxCount: 9},
+	}
+	return p
+}
+
 // events gives, for a state, every event that could come: fresh and stale.
 func events(s flow.State) []flow.Event {
 	var all []flow.Event
 	for _, a := range flow.Acts() {
 		switch a {
-		case flow.SetLanguage, flow.Tick, flow.SetRoute:
+		case flow.SetRoute:
+			all = append(all, flow.Customer{Act: a}, flow.Customer{Act: a, Arg: 1}, flow.Customer{Act: a, Arg: 2})
+		case flow.SetLanguage, flow.Tick:
 			all = append(all, flow.Customer{Act: a}, flow.Customer{Act: a, Arg: 1})
 		case flow.SetSize, flow.SetContrast, flow.SetSlow: // pure decoration: TestSettings
 		default:
@@ -42,12 +56,21 @@ func events(s flow.State) []flow.Event {
 	for _, gen := range []uint32{s.Gen, s.Gen - 1} {
 		all = append(all, flow.Identified{Gen: gen, Trouble: "card-not-my-number"}, flow.Identified{Gen: gen, Trouble: "card-removed"}, flow.Identified{Gen: gen, Expired: true}, flow.Identified{Gen: gen, Other: true, TriesB: tries[3], TriesPIN: tries[3]})
 		for _, b := range tries {
-			for _, pin := range tries {
-				all = append(all, flow.Identified{Gen: gen, TriesB: b, TriesPIN: pin})
+			for _, pin := range tries { // the other one of the service
+				if s.Profile.PINRoute {
+					all = append(all, flow.Identified{Gen: gen, TriesB: b, TriesPIN: pin})
+				} else {
+					all = append(all, flow.Identified{Gen: gen, TriesB: b, TriesSign: pin})
+				}
 			}
 		}
+		all = append(
+			all, flow.Identified{Gen: gen, TriesB: tries[3], TriesPIN: tries[3], NoSign: true},
+			flow.Identified{Gen: gen, TriesB: tries[3], TriesPIN: tries[1], TriesSign: tries[1], WithoutPIN: true},
+			flow.ReadDone{Gen: gen, Trouble: "certificate-expired"}, flow.ReadDone{Gen: gen, Trouble: "sign-wrong", Again: true},
+		)
 		for _, c := range []policy.Check{policy.NotChecked, policy.Pass, policy.Unsure, policy.Fail} {
-			all = append(all, flow.ReadDone{Gen: gen, Read: flow.Read{Done: true, Photo: true, Proof: c}})
+			all = append(all, flow.ReadDone{Gen: gen, Read: flow.Read{Done: true, Photo: s.Route != flow.RouteSign, Proof: c}})
 			all = append(all, flow.FaceDone{Gen: gen, Match: c, Live: policy.Pass}, flow.FaceDone{Gen: gen, Match: policy.Pass, Live: c})
 		}
 		all = append(
@@ -71,9 +94,10 @@ func key(s flow.State) flow.State {
 	s.StaffCalled, s.Trouble, s.StaffReason = false, "", ""
 	s.Settings.Lang = 0
 	switch s.Phase {
-	case flow.Credential, flow.LastTry, flow.Reading, flow.Ways:
+	case flow.Document, flow.Credential, flow.LastTry, flow.Reading, flow.Ways:
 	default:
-		s.TriesB, s.TriesPIN = flow.Tries{}, flow.Tries{}
+		s.TriesB, s.TriesPIN, s.TriesSign = flow.Tries{}, flow.Tries{}, flow.Tries{}
+		s.NoSign, s.WithoutPIN = false, false
 	}
 	switch s.Phase {
 	case flow.Result, flow.TakeCard, flow.OutOfService:
@@ -189,10 +213,10 @@ func (w *walker) checkSpending(s flow.State, e flow.Event, effects []flow.Effect
 	} else if n > 1 {
 		fail("two tries are spent at once")
 	}
-	left := s.TriesB
-	if s.Route == flow.RoutePIN {
-		left = s.TriesPIN
+	if s.Route == flow.RouteSign && !s.Shown {
+		fail("something is signed that was not shown")
 	}
+	left := map[flow.Route]flow.Tries{flow.RouteB: s.TriesB, flow.RoutePIN: s.TriesPIN, flow.RouteSign: s.TriesSign}[s.Route]
 	if s.Reader != flow.ReaderCard {
 		fail("a try is spent without a card")
 	}
@@ -209,8 +233,15 @@ func (w *walker) checkSpending(s flow.State, e flow.Event, effects []flow.Effect
 
 func (w *walker) checkDecision(s flow.State, e flow.Event, next flow.State, effects []flow.Effect, fail func(string)) {
 	store, n := has[flow.Store](effects)
-	if n > 0 && store.Decision.Outcome != flow.Verified && store.Decision.Outcome != flow.Refused {
+	if n > 0 && store.Decision.Outcome != flow.Verified && store.Decision.Outcome != flow.Refused && store.Decision.Outcome != flow.Pending {
 		fail("a session without a decision is stored")
+	}
+	if next.Decision.Outcome == flow.Verified && next.Route == flow.RouteSign {
+		fail("verified before anybody has asked for the revocation")
+	}
+	if next.Decision.Outcome == flow.Pending && next.Decision != s.Decision &&
+		(!next.Read.Done || !next.Confirmed || next.Read.Proof == policy.Fail || next.Route != flow.RouteSign || n != 1) {
+		fail("pending without its grounds")
 	}
 	if next.Decision.Outcome == flow.Verified && next.Decision != s.Decision {
 		ok := next.Read.Done && next.Confirmed && next.Read.Proof != policy.Fail && n == 1
@@ -290,7 +321,7 @@ func (w *walker) turn(from, to flow.Phase, e flow.Event) {
 
 // profiles are the services that are walked.
 func profiles() map[string]policy.Profile {
-	return map[string]policy.Profile{"in-person": profile()}
+	return map[string]policy.Profile{"in-person": profile(), "signature": signature()}
 }
 
 // endsByTimeAlone: if nobody does anything more, every session ends: at idle, at the card-left alarm, or out of

@@ -4,6 +4,7 @@ package present
 
 import (
 	"madoguchi/daemon/flow"
+	"madoguchi/internal/secret"
 	"madoguchi/ui/screen"
 )
 
@@ -14,6 +15,7 @@ type View struct {
 	Complete    bool
 	Codes       []int // of the keys
 	Review      *screen.ReviewData
+	Document    *secret.Bytes // of the Document phase
 	Hint        string
 	Good, Need  int
 	SecondsLeft int
@@ -68,6 +70,9 @@ func parts(out *screen.Screen, s flow.State, v View) {
 		out.Consent = ConsentItems(s)
 	case flow.Credential, flow.LastTry:
 		out.Entry = entry(s, v)
+	case flow.Document:
+		out.Document = v.Document
+		out.Ways = ways(s)
 	case flow.PutBack:
 		out.Countdown = max(v.SecondsLeft, 1)
 	case flow.Ways:
@@ -97,6 +102,8 @@ func kindOf(p flow.Phase) (kind screen.Kind, step int) {
 		return screen.PlaceCard, 2
 	case flow.CardCheck:
 		return screen.CardCheck, 2
+	case flow.Document:
+		return screen.Document, 3
 	case flow.Credential:
 		return screen.Credential, 3
 	case flow.LastTry:
@@ -127,7 +134,7 @@ func kindOf(p flow.Phase) (kind screen.Kind, step int) {
 
 func canBack(p flow.Phase) bool {
 	switch p {
-	case flow.CaseRef, flow.Consent, flow.PlaceCard, flow.Credential, flow.LastTry:
+	case flow.CaseRef, flow.Consent, flow.PlaceCard, flow.Document, flow.Credential, flow.LastTry:
 		return true
 	case flow.Idle, flow.Language, flow.CardCheck, flow.Reading, flow.PutBack, flow.Ways, flow.Confirm, flow.Face,
 		flow.WaitStaff, flow.Deciding, flow.Result, flow.TakeCard, flow.OutOfService:
@@ -140,23 +147,29 @@ func entry(s flow.State, v View) *screen.Entry {
 	tries := s.TriesLeft()
 	e := &screen.Entry{
 		Route: routeOf(s.Route), Fields: v.Fields, Complete: v.Complete, TriesLeft: int(tries.Left),
-		TriesKnown: tries.Known, CanSwitch: s.Profile.PINRoute, Codes: v.Codes,
+		TriesKnown: tries.Known, Switch: ways(s), Codes: v.Codes,
 	}
 	return e
 }
 
-// ways are the routes that are open.
+// ways are the other routes that are open.
 func ways(s flow.State) []screen.Route {
 	var out []screen.Route
 	for _, r := range s.OpenRoutes() {
-		out = append(out, routeOf(r))
+		if r != s.Route || s.Phase == flow.Ways {
+			out = append(out, routeOf(r))
+		}
 	}
 	return out
 }
 
 func routeOf(r flow.Route) screen.Route {
-	if r == flow.RoutePIN {
+	switch r {
+	case flow.RoutePIN:
 		return screen.RoutePIN
+	case flow.RouteSign:
+		return screen.RouteSign
+	case flow.RouteB:
 	}
 	return screen.RouteB
 }
@@ -166,6 +179,8 @@ func result(s flow.State, v View) *screen.ResultData {
 	switch s.Decision.Outcome {
 	case flow.Verified:
 		r.Outcome = screen.Verified
+	case flow.Pending:
+		r.Outcome = screen.Pending
 	case flow.Refused:
 		r.Outcome = screen.Refused
 	case flow.Cancelled:

@@ -18,6 +18,7 @@ func TestEveryPhaseHasAScreen(t *testing.T) {
 		flow.Confirm: screen.Review, flow.Face: screen.Face, flow.WaitStaff: screen.WaitStaff,
 		flow.Deciding: screen.Deciding, flow.Result: screen.Result, flow.TakeCard: screen.TakeCard,
 		flow.OutOfService: screen.OutOfService, flow.PutBack: screen.PutBack, flow.Ways: screen.Ways,
+		flow.Document: screen.Document,
 	}
 	if len(want) != len(flow.Phases()) || len(want) != len(screen.Kinds()) {
 		t.Fatal("phases and screens differ in number")
@@ -33,7 +34,7 @@ func TestEveryPhaseHasAScreen(t *testing.T) {
 func TestOutcomes(t *testing.T) {
 	want := map[flow.Outcome]screen.Outcome{
 		flow.NoOutcome: screen.Referred, flow.Verified: screen.Verified, flow.Refused: screen.Refused,
-		flow.Referred: screen.Referred, flow.Cancelled: screen.Cancelled,
+		flow.Referred: screen.Referred, flow.Cancelled: screen.Cancelled, flow.Pending: screen.Pending,
 	}
 	for o, w := range want {
 		s := flow.State{Phase: flow.Result}

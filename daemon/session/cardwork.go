@@ -7,10 +7,12 @@ import (
 	"image"
 	"image/draw"
 	"log/slog"
+	"slices"
 	"time"
 
 	"madoguchi/daemon/flow"
 	"madoguchi/daemon/policy"
+	"madoguchi/daemon/policy/methods"
 	"madoguchi/hardware/card"
 	"madoguchi/hardware/reader"
 	"madoguchi/internal/secret"
@@ -32,6 +34,7 @@ type readResult struct {
 	front   card.Front
 	photo   *image.Gray
 	png     *secret.Bytes
+	signed  signed
 }
 
 func (r *readResult) wipe() {
@@ -39,6 +42,7 @@ func (r *readResult) wipe() {
 	r.front.Wipe()
 	wipeImage(r.photo)
 	r.png.Wipe()
+	r.signed.wipe()
 }
 
 // identify asks the card what it is and for its counters; it spends no try.
@@ -93,6 +97,27 @@ func (s *Session) counters(ctx context.Context, c *card.Card, out *flow.Identifi
 		}
 		out.TriesPIN = flow.Tries{Left: int8(min(pin.Left, 99)), Known: pin.Known}
 	}
+	if s.Profile.Uses(methods.JPKISignature) {
+		return signCounters(ctx, c, out)
+	}
+	return nil
+}
+
+// signCounters asks what the card has for signatures.
+func signCounters(ctx context.Context, c *card.Card, out *flow.Identified) error {
+	flags, err := c.Availability(ctx)
+	if err != nil {
+		return err
+	}
+	all, err := c.MainTries(ctx)
+	if err != nil {
+		return err
+	}
+	left := all.Of(card.RefSignPass)
+	out.TriesSign = flow.Tries{Left: int8(min(left.Left, 99)), Known: left.Known}
+	found := card.Findings(flags, all)
+	out.NoSign = slices.Contains(found, card.FindingNoSignCertificate)
+	out.WithoutPIN = slices.Contains(found, card.FindingWithoutPIN)
 	return nil
 }
 
@@ -168,18 +193,19 @@ func (s *Session) onIdentified(m identified) {
 
 // read spends one try of the route, with what the customer typed, and reads.
 func (s *Session) read(e flow.ReadCard) {
-	typed := s.vault.entry.take()
-	serial := s.vault.identity.Serial.Clone()
-	kept := s.vault.front.Face.Clone() // of a reading that broke off
+	w := cardWork{
+		typed: s.vault.entry.take(), serial: s.vault.identity.Serial.Clone(), kept: s.vault.front.Face.Clone(),
+		document: s.vault.document.Clone(), lastTry: s.state.TriesLeft().Left == 1, now: s.Now(),
+	}
 	ctx := s.ctx
 	phase, cancel := within(ctx, flow.Reading)
 	s.wg.Go(func() {
 		defer cancel()
 		s.cardMu.Lock()
 		defer s.cardMu.Unlock()
-		defer secret.Wipe(typed, serial, kept)
+		defer w.wipe()
 		out := readResult{gen: e.Gen}
-		err := s.withCard(phase, func(c *card.Card) error { return readCard(phase, c, e.Route, typed, serial, kept.Len() > 0, &out) })
+		err := s.withCard(phase, func(c *card.Card) error { return s.readCard(phase, c, e.Route, w, &out) })
 		if err != nil {
 			out.trouble, out.again = troubleOf(err, e.Route)
 			if out.trouble != flow.CodeCardRemoved { // a card that was only taken away goes on where it was
@@ -188,7 +214,7 @@ func (s *Session) read(e flow.ReadCard) {
 			}
 			s.Log.Warn("reading failed", slog.String("code", string(out.trouble)))
 		} else {
-			s.decodePhoto(ctx, kept, &out)
+			s.decodePhoto(ctx, w.kept, &out)
 		}
 		s.post(ctx, out)
 	})
@@ -196,23 +222,38 @@ func (s *Session) read(e flow.ReadCard) {
 
 var errOtherCard = errors.New("session: another card than the one that was checked")
 
-func readCard(ctx context.Context, c *card.Card, route flow.Route, typed, serial *secret.Bytes, had bool, out *readResult) (err error) {
+// cardWork is what a reading takes along, as copies of its own.
+type cardWork struct {
+	typed, serial *secret.Bytes
+	kept          *secret.Bytes // the photo of a reading that broke off
+	document      *secret.Bytes
+	lastTry       bool // the customer said so
+	now           time.Time
+}
+
+func (w *cardWork) wipe() { secret.Wipe(w.typed, w.serial, w.kept, w.document) }
+
+func (s *Session) readCard(ctx context.Context, c *card.Card, route flow.Route, w cardWork, out *readResult) (err error) {
 	id := c.Identity()
-	same := subtle.ConstantTimeCompare(id.Serial.Reveal(), serial.Reveal()) == 1
+	same := equal(id.Serial, w.serial)
 	id.Wipe()
 	if !same {
 		return errOtherCard
 	}
-	if route == flow.RoutePIN {
-		out.attrs, err = c.AttributesByPIN(ctx, typed)
+	switch route {
+	case flow.RoutePIN:
+		out.attrs, err = c.AttributesByPIN(ctx, w.typed)
 		return err
+	case flow.RouteSign:
+		return s.sign(ctx, c, w, out)
+	case flow.RouteB:
 	}
-	if !had {
-		if out.front, err = c.FrontByB(ctx, typed); err != nil {
+	if w.kept.Len() == 0 {
+		if out.front, err = c.FrontByB(ctx, w.typed); err != nil {
 			return err
 		}
 	}
-	out.attrs, err = c.AttributesByB(ctx, typed)
+	out.attrs, err = c.AttributesByB(ctx, w.typed)
 	return err
 }
 
@@ -281,6 +322,9 @@ func (s *Session) makeReview() *screen.ReviewData {
 
 // proof is what was proven of the chip's data. Two applications that disagree are a forgery, whatever is signed.
 func (v *vault) proof(route flow.Route) policy.Check {
+	if route == flow.RouteSign {
+		return v.signed.chain
+	}
 	if route == flow.RoutePIN {
 		return policy.NotChecked // the text application's own proof is not read by this route
 	}
@@ -328,10 +372,7 @@ func productTrouble(p card.Product) flow.Code {
 // troubleOf maps an error to a code; again means that the credential was at fault and the card's counters must be
 // asked before the next prompt.
 func troubleOf(err error, route flow.Route) (code flow.Code, again bool) {
-	name := flow.Code("number-b")
-	if route == flow.RoutePIN {
-		name = "pin"
-	}
+	name := map[flow.Route]flow.Code{flow.RouteB: "number-b", flow.RoutePIN: "pin", flow.RouteSign: "sign"}[route]
 	var wrong card.AuthError
 	var unknown *card.VerifyUnknownError
 	switch {
@@ -341,6 +382,12 @@ func troubleOf(err error, route flow.Route) (code flow.Code, again bool) {
 		return name + "-wrong", true
 	case errors.Is(err, card.ErrFormat):
 		return name + "-format", true
+	case errors.Is(err, card.ErrLastTry):
+		return "", true // the counter changed since it was asked: ask again, nothing was spent
+	case errors.Is(err, card.ErrNoCertificate):
+		return flow.CodeNoSignCert, false
+	case errors.Is(err, errCertExpired):
+		return flow.CodeCertExpired, false
 	case errors.Is(err, errOtherCard):
 		return "card-other-person", false
 	case errors.Is(err, reader.ErrBusy):

@@ -64,12 +64,19 @@ func (s *Session) submit() {
 	typed := s.vault.entry.take()
 	defer typed.Wipe()
 	trouble := flow.Code("")
-	if s.state.Route == flow.RoutePIN {
+	switch s.state.Route {
+	case flow.RoutePIN:
 		if card.CheckPIN(typed) != nil {
 			trouble = "pin-format"
 		}
-	} else if card.CheckB(typed) != nil {
-		trouble = "number-b-format"
+	case flow.RouteSign:
+		if card.CheckPassword(typed) != nil {
+			trouble = "sign-format"
+		}
+	case flow.RouteB:
+		if card.CheckB(typed) != nil {
+			trouble = "number-b-format"
+		}
 	}
 	if trouble == "" {
 		copy(s.vault.entry.digits[:], typed.Reveal())

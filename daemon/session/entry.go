@@ -14,21 +14,31 @@ import (
 // The codes that keys send are drawn anew for each screen, so that what is left of an upstream frame, in a buffer or
 // anywhere, says nothing about the digit.
 type entry struct {
-	digits [14]byte
+	digits [16]byte
 	n      int
-	codes  []int // the code of the key at each position 0..9
+	codes  []int // the code of the key at each position 0..9, of the keyboard 0..35
 }
 
-// renew draws new codes; draw gives a permutation of 0..9.
-func (e *entry) renew(draw func() []int) { e.codes = draw() }
+// keyboard is what the keys of the signature password stand for, by position.
+const keyboard = "1234567890QWERTYUIOPASDFGHJKLZXCVBNM"
+
+// minPassword is the shortest signature password.
+const minPassword = 6
+
+// renew takes new codes.
+func (e *entry) renew(codes []int) { e.codes = codes }
 
 // position finds the key of a code, -1 for none.
 func (e *entry) position(code int) int { return slices.Index(e.codes, code) }
 
 // shape gives the fields of a route in the order in which they are typed.
 func shape(r flow.Route) []screen.EntryField {
-	if r == flow.RoutePIN {
+	switch r {
+	case flow.RoutePIN:
 		return []screen.EntryField{{Name: "pin", Length: 4}}
+	case flow.RouteSign:
+		return []screen.EntryField{{Name: "password", Length: 16}}
+	case flow.RouteB:
 	}
 	return []screen.EntryField{{Name: "birth", Length: 6}, {Name: "expiry", Length: 4}, {Name: "code", Length: 4}}
 }
@@ -53,15 +63,22 @@ func (e *entry) fields(r flow.Route) (fields []screen.EntryField, complete bool)
 			f.Active, active = true, true
 		}
 	}
-	return fields, e.n == size(r)
+	return fields, e.n == size(r) || r == flow.RouteSign && e.n >= minPassword
 }
 
-// key types the digit at a position of the pad: 1..9, then 0.
+// key types what stands at a position of the pad (1..9, then 0) or of the keyboard.
 func (e *entry) key(r flow.Route, position int) {
-	if position < 0 || position > 9 || e.n >= size(r) {
+	last := 9
+	if r == flow.RouteSign {
+		last = len(keyboard) - 1
+	}
+	if position < 0 || position > last || e.n >= size(r) {
 		return
 	}
 	e.digits[e.n] = digitAt(position)
+	if r == flow.RouteSign {
+		e.digits[e.n] = keyboard[position]
+	}
 	e.n++
 }
 
@@ -86,9 +103,12 @@ func (e *entry) clear() {
 	e.n = 0
 }
 
-// permutation gives a random permutation of 0..9 (Fisher and Yates), every one as likely as any other.
-func permutation() []int {
-	codes := []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}
+// permutation gives a random permutation of 0..n-1 (Fisher and Yates), every one as likely as any other.
+func permutation(n int) []int {
+	codes := make([]int, n)
+	for i := range codes {
+		codes[i] = i
+	}
 	for i := len(codes) - 1; i > 0; i-- {
 		j := below(i + 1)
 		codes[i], codes[j] = codes[j], codes[i]

@@ -171,7 +171,7 @@ func (s *shelf) Put(r *record.Record) error {
 	parts := map[record.Part][]byte{}
 	for _, p := range record.Parts() {
 		if p == record.PartIdentity && r.Identity == nil || p == record.PartImages && r.Images == nil ||
-			p == record.PartCertificate || p == record.PartMyNumber {
+			p == record.PartCertificate && r.Certificate == nil || p == record.PartMyNumber && r.MyNumber == nil {
 			continue
 		}
 		b, err := record.EncodePart(r, p)

@@ -5,6 +5,7 @@ package session
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"image"
 	"log/slog"
@@ -74,6 +75,7 @@ type Deps struct {
 	Camera       camera.Camera
 	Trust        []card.IssuerKey
 	TrustVirtual bool
+	Authorities  []*x509.Certificate // of the JPKI signature certificates, for the local pre-check; none: not checked
 	Engine       face.Engine
 	Calibration  *face.Calibration
 	DecodeFace   func(ctx context.Context, jp2 []byte) (image.Image, error)
@@ -135,7 +137,7 @@ type (
 // New makes a session; Run starts it.
 func New(d Deps) *Session {
 	if d.Draw == nil {
-		d.Draw = permutation
+		d.Draw = func() []int { return permutation(10) }
 	}
 	return &Session{Deps: d, inbox: make(chan message, 64), filming: make(chan struct{}, 1), people: newStaffSessions()}
 }
@@ -210,7 +212,7 @@ func (s *Session) noteEnd(before flow.State) {
 		if before.Phase != flow.Deciding || s.state.Decision.Outcome != flow.Referred {
 			return
 		}
-	case flow.Language, flow.CaseRef, flow.Consent, flow.PlaceCard, flow.CardCheck, flow.Credential, flow.LastTry,
+	case flow.Language, flow.CaseRef, flow.Consent, flow.PlaceCard, flow.CardCheck, flow.Document, flow.Credential, flow.LastTry,
 		flow.Reading, flow.PutBack, flow.Ways, flow.Confirm, flow.Face, flow.WaitStaff:
 	}
 	l := audit.Leaf{Kind: audit.Ended, Word: "abandoned", Reason: string(s.state.Trouble), Staff: s.state.Decision.Staff}
@@ -218,7 +220,7 @@ func (s *Session) noteEnd(before flow.State) {
 	case flow.Result:
 		l.Word = s.state.Decision.Outcome.String()
 	case flow.Idle, flow.TakeCard, flow.OutOfService:
-	case flow.Language, flow.CaseRef, flow.Consent, flow.PlaceCard, flow.CardCheck, flow.Credential, flow.LastTry,
+	case flow.Language, flow.CaseRef, flow.Consent, flow.PlaceCard, flow.CardCheck, flow.Document, flow.Credential, flow.LastTry,
 		flow.Reading, flow.PutBack, flow.Ways, flow.Confirm, flow.Face, flow.WaitStaff, flow.Deciding:
 		return
 	}
@@ -305,50 +307,6 @@ func (s *Session) watch() {
 	})
 }
 
-// Levels are the machine's state and its devices in words, for HQ: from any goroutine, a second old at most.
-func (s *Session) Levels() (state, reader, camera string) {
-	if l := s.levels.Load(); l != nil {
-		return l[0], l[1], l[2]
-	}
-	return "starting", "", ""
-}
-
-// noteLevels takes down what Levels tells.
-func (s *Session) noteLevels() {
-	l := [3]string{s.state.Phase.String(), "ok", "ok"}
-	if s.state.Phase == flow.OutOfService {
-		l[0] = string(s.state.Trouble)
-	}
-	if s.state.Reader == flow.ReaderDown {
-		l[1] = string(flow.CodeReaderMissing)
-	}
-	if !s.state.Camera {
-		l[2] = string(flow.CodeCameraMissing)
-	}
-	s.levels.Store(&l)
-}
-
-// The codes of NotReady.
-const (
-	HQSilent  = string(flow.CodeHQSilent)
-	HQRevoked = string(flow.CodeHQRevoked)
-	HQKeys    = string(flow.CodeHQKeys)
-	ClockOff  = string(flow.CodeClock)
-	AuditLog  = string(flow.CodeAuditLog)
-)
-
-// NotReady is an error of Store.Ready with the trouble code that is shown.
-type NotReady struct {
-	Code string
-	Err  error
-}
-
-// Error implements error.
-func (e *NotReady) Error() string { return e.Code + ": " + e.Err.Error() }
-
-// Unwrap gives the cause.
-func (e *NotReady) Unwrap() error { return e.Err }
-
 func (s *Session) storageLevel() flow.StorageLevel {
 	err := s.Store.Ready(record.PartIdentity, record.PartImages, record.PartEvidence)
 	l := flow.StorageLevel{Room: err == nil}
@@ -417,6 +375,7 @@ func (s *Session) event(e flow.Event) {
 		s.entered = s.Now()
 		s.hint = present.View{}
 		s.Kiosk.Preview(s.state.Phase == flow.Face)
+		s.freeze(before)
 		s.vault.step(s.state, s.entered)
 		s.noteEnd(before)
 		if before.Phase == flow.WaitStaff {
@@ -454,7 +413,7 @@ func (s *Session) carryOut(effects []flow.Effect) {
 			s.store(e)
 		case flow.ClearEntry:
 			s.vault.entry.clear()
-			s.vault.entry.renew(s.Draw)
+			s.vault.entry.renew(s.draw())
 		case flow.ForgetCard:
 			s.vault.forgetCard()
 			s.Kiosk.DropImages()
@@ -471,12 +430,25 @@ func (s *Session) carryOut(effects []flow.Effect) {
 	}
 }
 
+// draw draws the codes of the keys of the route.
+func (s *Session) draw() []int {
+	if s.state.Route == flow.RouteSign && s.state.Phase != flow.CaseRef {
+		return permutation(len(keyboard))
+	}
+	return s.Draw()
+}
+
 // show pushes the screen and the staff page as they are now.
 func (s *Session) show() {
 	v := s.hint
 	v.CaseDigits = string(s.vault.caseNo)
 	v.Fields, v.Complete = s.vault.entry.fields(s.state.Route)
 	v.Codes = s.vault.entry.codes
+	if s.state.Phase == flow.Document { // what is shown is what will be signed, in the language of the screen
+		s.vault.draft.Wipe()
+		s.vault.draft = s.document(s.entered)
+		v.Document = s.vault.draft
+	}
 	v.Review = s.vault.review
 	v.SecondsLeft = int(s.due.Sub(s.Now()).Seconds() + 0.999)
 	v.Receipt = s.vault.receipt

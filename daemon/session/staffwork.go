@@ -239,10 +239,7 @@ func (s *Session) pending() *console.Case {
 		Birth: vault.attrs.Birth, Address: vault.attrs.Address, Sex: vault.attrs.Sex,
 		Expiry: vault.identity.Expiry.String(), Match: s.state.Match.String(), Score: vault.verdict.Score,
 		Threshold: vault.verdict.Threshold, Liveness: s.state.Live.String(),
-		Proof: string(vault.front.Proof.Verdict), Route: "number-b", MayApprove: policy.MayApprove(s.state.Facts()),
-	}
-	if s.state.Route == flow.RoutePIN {
-		c.Route = "pin"
+		Proof: string(vault.front.Proof.Verdict), Route: routeName(s.state.Route), MayApprove: policy.MayApprove(s.state.Facts()),
 	}
 	for _, r := range vault.verdict.Reasons {
 		c.Reasons = append(c.Reasons, string(r))

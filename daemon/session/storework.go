@@ -9,6 +9,7 @@ import (
 
 	"madoguchi/daemon/flow"
 	"madoguchi/daemon/policy"
+	"madoguchi/daemon/policy/methods"
 	"madoguchi/daemon/present"
 	"madoguchi/hardware/card"
 	"madoguchi/storage/record"
@@ -50,11 +51,9 @@ func (s *Session) build(d flow.Decision) (*record.Record, error) {
 	r.Identity = &record.Identity{
 		Name: v.attrs.Name.Clone(), Address: v.attrs.Address.Clone(), Birth: v.attrs.Birth.Clone(),
 		Sex: v.attrs.Sex.Clone(), CardSerial: v.identity.Serial.Clone(), Municipality: v.identity.Municipality,
-		CardExpiry: v.identity.Expiry.String(), Source: "chip-text-by-number-b",
+		CardExpiry: v.identity.Expiry.String(), Source: sourceOf(s.state.Route),
 	}
-	if s.state.Route == flow.RoutePIN {
-		r.Identity.Source = "chip-text-by-pin"
-	}
+	r.Certificate = v.certificatePart()
 	if v.front.Face.Len() > 0 {
 		r.Images = &record.Images{
 			Name: v.front.NameImage.Clone(), Address: v.front.AddressImage.Clone(), Face: v.front.Face.Clone(),
@@ -63,15 +62,48 @@ func (s *Session) build(d flow.Decision) (*record.Record, error) {
 	return r, nil
 }
 
+func sourceOf(r flow.Route) string {
+	return map[flow.Route]string{
+		flow.RouteB: "chip-text-by-number-b", flow.RoutePIN: "chip-text-by-pin", flow.RouteSign: "sign-certificate",
+	}[r]
+}
+
+// routeName is the route in evidence and on the staff page.
+func routeName(r flow.Route) string {
+	return map[flow.Route]string{flow.RouteB: "number-b", flow.RoutePIN: "pin", flow.RouteSign: "sign"}[r]
+}
+
+// method is the legal method on the day, by the dated table.
+func (s *Session) method() record.Method {
+	code := s.state.Facts().Method
+	now := s.Now()
+	if s.Profile.Kind == policy.KindUnset || s.Profile.Act == methods.NoAct {
+		if code == methods.InPersonChip {
+			day := now.In(jst())
+			m := policy.MethodAt(day.Year()*10000 + int(day.Month())*100 + day.Day())
+			return record.Method{Code: m.Code, Statute: m.Statute, Note: m.Note}
+		}
+		return record.Method{Code: string(code), Note: "no act obliges to identify"}
+	}
+	row, err := methods.Builtin().Use(s.Profile.Act, code, now, s.Profile.RefuseUnconfirmed)
+	if err != nil {
+		s.Log.Error("no legal method", slog.String("method", string(code)), slog.Any("error", err))
+		return record.Method{Code: string(code), Note: "no confirmed row of the table of methods on this day"}
+	}
+	note := row.Note
+	if !row.Confirmed.Done() {
+		note += "; to be confirmed by counsel"
+	}
+	return record.Method{Code: string(code), Statute: row.Statute(), Note: note}
+}
+
 func (s *Session) evidence(d flow.Decision, now time.Time) *record.Evidence {
 	v := &s.vault
-	day := s.Now().In(jst())
-	m := policy.MethodAt(day.Year()*10000 + int(day.Month())*100 + day.Day())
 	e := &record.Evidence{
-		Service: s.Profile.ID, Method: record.Method{Code: m.Code, Statute: m.Statute, Note: m.Note},
+		Service: s.Profile.ID, Method: s.method(),
 		Channel: string(s.Profile.Channel), PresentedTo: s.state.Duty, Case: s.caseOf(), Started: v.started.UTC(),
 		Finished: now, Steps: slices.Clone(v.steps), Consents: s.consents(), Card: s.cardEvidence(),
-		Face: s.faceEvidence(), Decision: decisionOf(d, now), Software: s.Version, Reader: s.Reader.Info().Name,
+		Face: s.faceEvidence(), Signed: v.signedEvidence(), Decision: decisionOf(d, now), Software: s.Version, Reader: s.Reader.Info().Name,
 		Camera: s.Camera.Info().Name,
 	}
 	e.Decision.Note = v.note
@@ -111,11 +143,8 @@ func (s *Session) consents() []record.Consent {
 func (s *Session) cardEvidence() record.CardEvidence {
 	v := &s.vault
 	e := record.CardEvidence{
-		Kind: string(v.identity.Kind), Route: "number-b", Genuineness: string(v.front.Proof.Verdict),
+		Kind: string(v.identity.Kind), Route: routeName(s.state.Route), Genuineness: string(v.front.Proof.Verdict),
 		Reason: v.front.Proof.Reason, Issuer: v.front.Proof.Issuer, Confirmed: s.state.Confirmed,
-	}
-	if s.state.Route == flow.RoutePIN {
-		e.Route = "pin"
 	}
 	if e.Genuineness == "" {
 		e.Genuineness = string(card.NotChecked)
@@ -137,8 +166,12 @@ func (s *Session) faceEvidence() record.FaceEvidence {
 
 func decisionOf(d flow.Decision, now time.Time) record.Decision {
 	out := record.Decision{Outcome: "refused", By: "machine", Reason: string(d.Reason), At: now}
-	if d.Outcome == flow.Verified {
+	switch d.Outcome {
+	case flow.Verified:
 		out.Outcome = "verified"
+	case flow.Pending:
+		out.Outcome = "pending_revocation"
+	case flow.NoOutcome, flow.Refused, flow.Referred, flow.Cancelled:
 	}
 	if d.ByStaff {
 		out.By, out.Staff = "staff", d.Staff

@@ -37,6 +37,9 @@ type vault struct {
 	chipPNG  *secret.Bytes
 	live     []*secret.Bytes // JPEG, best first
 	verdict  face.Verdict
+	draft    *secret.Bytes // of the document, while it is on the screen
+	document *secret.Bytes // as it was shown
+	signed   signed
 }
 
 // wipe empties the vault. The receipt stays until the next customer: it is what they may name to staff.
@@ -47,6 +50,8 @@ func (v *vault) wipe() {
 	v.attrs.Wipe()
 	v.front.Wipe()
 	v.chipPNG.Wipe()
+	secret.Wipe(v.draft, v.document)
+	v.signed.wipe()
 	secret.Wipe(v.live...)
 	wipeImage(v.photo)
 	*v = vault{receipt: v.receipt}
@@ -77,7 +82,7 @@ func (v *vault) step(s flow.State, at time.Time) {
 			v.started = at
 			v.receipt = ""
 		}
-	case flow.CaseRef, flow.Consent, flow.PlaceCard, flow.CardCheck, flow.Credential, flow.LastTry, flow.Reading,
+	case flow.CaseRef, flow.Consent, flow.PlaceCard, flow.CardCheck, flow.Document, flow.Credential, flow.LastTry, flow.Reading,
 		flow.PutBack, flow.Ways, flow.Confirm, flow.Face, flow.WaitStaff, flow.Deciding, flow.Result, flow.TakeCard:
 	}
 	note := string(s.Trouble)
@@ -95,7 +100,8 @@ func (v *vault) setRead(r readResult) {
 	v.front.Wipe()
 	v.chipPNG.Wipe()
 	wipeImage(v.photo)
-	v.attrs, v.front, v.photo, v.chipPNG = r.attrs, r.front, r.photo, r.png
+	v.signed.wipe()
+	v.attrs, v.front, v.photo, v.chipPNG, v.signed = r.attrs, r.front, r.photo, r.png, r.signed
 }
 
 // discard wipes a message that nobody will read.

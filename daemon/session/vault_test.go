@@ -36,7 +36,7 @@ func TestAnotherCardIsNotAsked(t *testing.T) {
 	}
 	var out readResult
 	typed, other := secret.New([]byte("02041220314821")), secret.New([]byte("900000000000000"))
-	if err := readCard(t.Context(), opened, flow.RouteB, typed, other, false, &out); !errors.Is(err, errOtherCard) {
+	if err := (&Session{}).readCard(t.Context(), opened, flow.RouteB, cardWork{typed: typed, serial: other}, &out); !errors.Is(err, errOtherCard) {
 		t.Fatalf("got %v", err)
 	}
 	if n := c.Stats().AllVerifies(); n != 0 {

@@ -41,11 +41,12 @@ func golden(p record.Part) string {
 			`"decision":{"at":"2026-11-20T01:02:03.456Z","by":"machine","note":"","outcome":"verified","reason":"","staff":""},` +
 			`"face":{"calibration":"virtual-1","frames":5,"live":"pass","live_score":9001,"match":"pass","model":"test-model","reasons":["a","b"],"score":-8123,` +
 			`"threshold":6300,"virtual_only":true},"finished":"2026-11-20T01:02:03.456Z","method":{"code":"in-person-chip","note":"to be confirmed by counsel",` +
-			`"statute":"犯収法施行規則6条1項1号"},"presented_to":"staff-tanuki-041","reader":"virtual","service":"account-opening","software":"test",` +
+			`"statute":"犯収法施行規則6条1項1号"},"presented_to":"staff-tanuki-041","reader":"virtual","representative":{"document":"","name":"","note":"","reason":"","relation":""},` +
+			`"service":"account-opening","signed":{"chain":"","scheme":"","sha256":""},"software":"test",` +
 			`"started":"2026-11-20T01:01:03.456Z","steps":[{"at":"2026-11-20T01:01:13.456Z","name":"consent","note":""},` +
 			`{"at":"2026-11-20T01:01:23.456Z","name":"card","note":"number-b"}]}` + frameTail
 	case record.PartCertificate:
-		return frameHead + `certificate` + frameMid + `{"cms":"","der":"MAA="}` + frameTail
+		return frameHead + `certificate` + frameMid + `{"cms":"","der":"MAA=","document":"","signature":""}` + frameTail
 	case record.PartMyNumber:
 		return frameHead + `my_number` + frameMid + `{"number":"123456789018","purpose":"payment report"}` + frameTail
 	}

@@ -53,7 +53,10 @@ func (r *Record) Wipe() {
 		secret.Wipe(r.Images.Name, r.Images.Address, r.Images.Face)
 	}
 	if r.Certificate != nil {
-		secret.Wipe(r.Certificate.DER, r.Certificate.CMS)
+		secret.Wipe(r.Certificate.DER, r.Certificate.CMS, r.Certificate.Signature, r.Certificate.Document)
+	}
+	if r.Evidence != nil {
+		r.Evidence.Representative.Name.Wipe()
 	}
 	if r.MyNumber != nil {
 		r.MyNumber.Number.Wipe()
@@ -68,7 +71,7 @@ type Identity struct {
 	CardSerial    *secret.Bytes // 15 digits
 	Municipality  string        // 5 digits
 	CardExpiry    string        // YYYY-MM-DD
-	Source        string        // "chip-text-by-number-b" or "chip-text-by-pin"
+	Source        string        // "chip-text-by-number-b", "chip-text-by-pin" or "sign-certificate"
 }
 
 // Images are the images of the chip as stored there. Live frames are not kept by default (duty 8).
@@ -77,7 +80,7 @@ type Images struct {
 	Face          *secret.Bytes // JPEG 2000
 }
 
-// Evidence is how it was verified: no personal data beyond the case reference and staff ids.
+// Evidence is how it was verified: no personal data beyond the case reference, staff ids and a representative's name.
 type Evidence struct {
 	Service     string // service profile id
 	Method      Method
@@ -90,10 +93,14 @@ type Evidence struct {
 	Consents    []Consent
 	Card        CardEvidence
 	Face        FaceEvidence
-	Decision    Decision
-	Software    string // version of kioskd
-	Reader      string
-	Camera      string
+	Signed      Signed
+
+	Representative Representative
+
+	Decision Decision
+	Software string // version of kioskd
+	Reader   string
+	Camera   string
 }
 
 // Method is the legal method, from a dated table.
@@ -151,7 +158,7 @@ type FaceEvidence struct {
 
 // Decision is the outcome. The machine's result above stays as it was, whatever people decide.
 type Decision struct {
-	Outcome string // "verified" or "refused"
+	Outcome string // "verified", "refused" or "pending_revocation": HQ or a platform has the last word
 	By      string // "machine" or "staff"
 	Staff   string
 	Reason  string
@@ -159,10 +166,31 @@ type Decision struct {
 	At      time.Time
 }
 
-// Certificate is the short-lived part for the platform operator (duty 6).
+// Representative is who acted for the customer (duty 20): a guardian of a child, or an agent. It is empty when nobody
+// did. The codes are those of daemon/flow.
+type Representative struct {
+	Name     *secret.Bytes // UTF-8, as the document says
+	Relation string
+	Document string // by which document staff know the representative
+	Reason   string
+	Note     string // without runs of digits
+}
+
+// Signed is what the customer signed: the hash stays when the certificate and the signature are destroyed (duty 6).
+// It is empty when nothing was signed.
+type Signed struct {
+	SHA256 string // hex, of the very document that was shown
+	Scheme string // "rsa-pkcs1-sha256"
+	Chain  string // the local pre-check: "pass", "unsure", "fail" or "not-checked"; never the deciding result
+}
+
+// Certificate is the short-lived part for the platform operator (duty 6). CMS is empty until the signature travels in
+// one; then DER and Signature are in it too.
 type Certificate struct {
-	DER *secret.Bytes
-	CMS *secret.Bytes
+	DER       *secret.Bytes
+	CMS       *secret.Bytes
+	Signature *secret.Bytes // over Document
+	Document  *secret.Bytes // UTF-8, as it was shown
 }
 
 // MyNumber is the collected number with its purpose (duty 4).

@@ -9,16 +9,19 @@ import (
 
 // Caps of the fields, in bytes or elements.
 const (
-	capWord   = 128       // ids, codes, names of things
-	capNote   = 1024      // method notes
-	capText   = 2048      // a name or an address, UTF-8
-	capImage  = 128 << 10 // one image of the chip
-	capFace   = 256 << 10
-	capDER    = 16 << 10
-	capCMS    = 48 << 10
-	maxSteps  = 512
-	maxOthers = 64 // consents, reasons
-	maxScore  = 10000
+	capWord  = 128       // ids, codes, names of things
+	capNote  = 1024      // method notes
+	capText  = 2048      // a name or an address, UTF-8
+	capImage = 128 << 10 // one image of the chip
+	capFace  = 256 << 10
+	capDER   = 16 << 10
+	capCMS   = 48 << 10
+
+	capDocument  = 16 << 10
+	capSignature = 1 << 10
+	maxSteps     = 512
+	maxOthers    = 64 // consents, reasons
+	maxScore     = 10000
 )
 
 // frame is what every part begins with, and the part itself under "value". Keys are in ascending order.
@@ -78,6 +81,8 @@ func value(c *canon.Coder, r *Record, p Part) {
 	case PartCertificate:
 		c.Blob("cms", &r.Certificate.CMS, capCMS)
 		c.Blob("der", &r.Certificate.DER, capDER)
+		c.Text("document", &r.Certificate.Document, capDocument)
+		c.Blob("signature", &r.Certificate.Signature, capSignature)
 	case PartMyNumber:
 		c.Text("number", &r.MyNumber.Number, capWord)
 		c.String("purpose", &r.MyNumber.Purpose, capNote)
@@ -114,7 +119,20 @@ func evidence(c *canon.Coder, e *Evidence) {
 	})
 	c.String("presented_to", &e.PresentedTo, capWord)
 	c.String("reader", &e.Reader, capWord)
+	c.Object("representative", func() {
+		v := &e.Representative
+		c.String("document", &v.Document, capWord)
+		c.Text("name", &v.Name, capText)
+		c.String("note", &v.Note, capNote)
+		c.String("reason", &v.Reason, capWord)
+		c.String("relation", &v.Relation, capWord)
+	})
 	c.String("service", &e.Service, capWord)
+	c.Object("signed", func() {
+		c.String("chain", &e.Signed.Chain, capWord)
+		c.String("scheme", &e.Signed.Scheme, capWord)
+		c.String("sha256", &e.Signed.SHA256, 64)
+	})
 	c.String("software", &e.Software, capWord)
 	c.Time("started", &e.Started)
 	canon.List(c, "steps", &e.Steps, maxSteps, func(s *Step) {

@@ -13,6 +13,9 @@ const MaxDevice = 64
 // MethodInPerson is the method code that needs staff who took the presentation (duty 5).
 const MethodInPerson = "in-person-chip"
 
+// MethodSignature is the method code of the JPKI signature.
+const MethodSignature = "jpki-signature"
+
 // VirtualParts lists the words that Record.Virtual may hold, in ascending order.
 func VirtualParts() []string { return []string{"camera", "card", "face", "reader", "trust"} }
 
@@ -113,7 +116,7 @@ func (r *Record) validateDecision() error {
 	d := e.Decision
 	wrong := func(field string) error { return &Error{Code: CodeDecision, Part: PartEvidence, Field: field} }
 	switch {
-	case d.Outcome != "verified" && d.Outcome != "refused":
+	case d.Outcome != "verified" && d.Outcome != "refused" && d.Outcome != "pending_revocation":
 		return wrong("outcome")
 	case d.By != "machine" && d.By != "staff":
 		return wrong("by")
@@ -124,8 +127,14 @@ func (r *Record) validateDecision() error {
 	case d.By == "staff" && d.Reason == "":
 		return wrong("reason")
 	}
-	if d.Outcome != "verified" {
+	if d.Outcome == "refused" {
 		return nil
+	}
+	if d.Outcome == "verified" && e.Method.Code == MethodSignature {
+		return wrong("outcome") // no kiosk knows the revocations
+	}
+	if d.Outcome == "pending_revocation" && (r.Certificate == nil || !isHash(e.Signed.SHA256) || !e.Card.Confirmed || e.Signed.Chain == "fail") {
+		return wrong("signed")
 	}
 	if r.Identity == nil {
 		return &Error{Code: CodeRequired, Part: PartIdentity}
@@ -133,7 +142,7 @@ func (r *Record) validateDecision() error {
 	if e.Method.Code == MethodInPerson && (e.Channel != "attended" || e.PresentedTo == "") {
 		return wrong("presented_to")
 	}
-	if d.By == "machine" {
+	if d.By == "machine" && d.Outcome == "verified" {
 		switch {
 		case e.Face.Match != "pass" || e.Face.Live != "pass":
 			return wrong("face")

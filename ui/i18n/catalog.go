@@ -2,21 +2,22 @@ package i18n
 
 // Catalog is every text of one language. Fields with %d or %s keep the same verbs in every language.
 type Catalog struct {
-	Lang    string // BCP 47 tag
-	Name    string // the language's own name
-	Common  CommonText
-	Screens ScreensText
-	Idle    IdleText
-	Case    CaseText
-	Consent ConsentButtons
-	Card    CardText
-	Entry   EntryText
-	Ways    WaysText
-	Review  ReviewText
-	Face    FaceText
-	Result  ResultText
-	Dev     DevText
-	Staff   StaffText
+	Lang     string // BCP 47 tag
+	Name     string // the language's own name
+	Common   CommonText
+	Screens  ScreensText
+	Idle     IdleText
+	Case     CaseText
+	Consent  ConsentButtons
+	Card     CardText
+	Entry    EntryText
+	Document DocumentText
+	Ways     WaysText
+	Review   ReviewText
+	Face     FaceText
+	Result   ResultText
+	Dev      DevText
+	Staff    StaffText
 }
 
 // CommonText is what surrounds every screen.
@@ -32,7 +33,7 @@ type CommonText struct {
 	TimeLeft, MoreTime                           string
 	Virtual, CardOnReader                        string
 	Trouble, WhatNext, Erase, Submit             string
-	Keypad                                       string
+	Keypad, Keyboard                             string
 	LostTitle, LostLead                          string
 }
 
@@ -43,7 +44,7 @@ type ScreenText struct{ Title, Lead, Step string }
 type ScreensText struct {
 	Idle, Language, Case, Consent, PlaceCard, CardCheck, Credential, LastTry ScreenText
 	Reading, Review, Face, Deciding, WaitStaff, Result, TakeCard             ScreenText
-	PutBack, Ways                                                            ScreenText
+	PutBack, Ways, Document                                                  ScreenText
 	OutOfService                                                             ScreenText
 }
 
@@ -59,8 +60,12 @@ type ConsentButtons struct{ Required, Optional, Agree, Agreed, Refuse, RefuseNot
 // CardText is what is said about handling the card.
 type CardText struct{ Placed, Kinds, Place, Hold, Take, NoCard, Seconds string }
 
+// DocumentText makes the document that is signed, and is said around it. The document uses the word 署名: what is done is
+// binding (duty 9).
+type DocumentText struct{ Heading, Statement, Service, Case, Kiosk, At, Consent, Sign, NotSign string }
+
 // WaysText is the screen with every way on from a lock.
-type WaysText struct{ Here, ByNumbers, ByPIN, ByStaff, StaffNote, Office, OfficeNote, Store, StoreNote string }
+type WaysText struct{ Here, ByNumbers, ByPIN, BySign, ByStaff, StaffNote, Office, OfficeNote, Store, StoreNote string }
 
 // EntryText is the entry of what opens the card.
 type EntryText struct {
@@ -73,6 +78,8 @@ type EntryText struct {
 	UseB, UsePIN                         string
 	LastB, LastPIN, LastYes, LastBack    string
 	CardDrawing                          string
+	TitleSign, LeadSign, LastSign        string
+	Password, PasswordHelp, UseSign      string
 }
 
 // ReviewText is the screen on which the customer confirms what was read.
@@ -94,6 +101,7 @@ type FaceText struct {
 // ResultText is the end of the session.
 type ResultText struct {
 	Verified, VerifiedLead, Referred, ReferredLead, Refused, RefusedLead, Cancelled, CancelledLead string
+	Pending, PendingLead                                                                           string
 	Receipt, Done                                                                                  string
 }
 

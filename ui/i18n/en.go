@@ -20,8 +20,14 @@ func english() Catalog {
 			Take: "Drawing: the card is taken from the reader", NoCard: "I have no card that can be read",
 			Seconds: "%d seconds left",
 		},
-		Entry:  entryEnglish(),
-		Ways:   waysEnglish(),
+		Entry: entryEnglish(),
+		Ways:  waysEnglish(),
+		Document: DocumentText{
+			Heading:   "Application and consent",
+			Statement: "I sign this document (署名) with the signature certificate of my My Number Card. This signature binds me as one by hand does.",
+			Service:   "Procedure: ", Case: "Reference: ", Kiosk: "Machine: ", At: "Time: ", Consent: "Consent: ",
+			Sign: "Go on to sign this document", NotSign: "Do not sign; use the numbers on the card",
+		},
 		Review: reviewEnglish(),
 		Face:   faceEnglish(),
 		Result: ResultText{
@@ -29,6 +35,7 @@ func english() Catalog {
 			Referred: "Staff will help you with the rest", ReferredLead: "Please speak to a member of staff at the counter.",
 			Refused: "We could not confirm your identity this time", RefusedLead: "A member of staff will tell you how to go on.",
 			Cancelled: "You have stopped", CancelledLead: "What you entered has been erased.",
+			Pending: "We have received your application", PendingLead: "Our company is checking it. This is not the result yet.",
 			Receipt: "Number for enquiries", Done: "Finish",
 		},
 		Dev: DevText{
@@ -55,7 +62,7 @@ func commonEnglish() CommonText {
 		Virtual:      "Demonstration with virtual devices. This is not a real identity check.",
 		CardOnReader: "Your card is on the reader",
 		Trouble:      "Please check", WhatNext: "What to do next", Erase: "Delete", Submit: "Enter",
-		Keypad:    "Number buttons",
+		Keypad: "Number buttons", Keyboard: "Letter and number buttons",
 		LostTitle: "Please wait", LostLead: "If the screen does not change, please call staff.",
 	}
 }
@@ -74,6 +81,7 @@ func screensEnglish() ScreensText {
 		LastTry:   ScreenText{"This is the last try", "If the number is wrong, it will be locked.", "Numbers"},
 		Reading:   ScreenText{"Reading your card", "Please do not move the card.", "Reading"},
 		PutBack:   ScreenText{"Please put the same card back", "What was read so far is kept for a moment.", "Card"},
+		Document:  ScreenText{"Please read what you will sign", "Nothing is signed before you enter your password.", "Document"},
 		Ways:      ScreenText{"How would you like to go on?", "Choose one of these ways.", "Ways"},
 		Review:    ScreenText{"Check your details", "This is what your card says.", "Your details"},
 		Face:      ScreenText{"Fit your face in the oval", "We compare it with the photo on your card.", "Face"},
@@ -101,6 +109,9 @@ func entryEnglish() EntryText {
 		LastB:   "If the numbers on the front are wrong once more, they will be locked. Only your municipal office can unlock them.",
 		LastPIN: "If the PIN is wrong once more, it will be locked. Only your municipal office can unlock it.",
 		LastYes: "Try this number", LastBack: "Go back and type again",
+		TitleSign: "Enter your signature password", LeadSign: "6 to 16 capital letters and numbers. With it you sign the document.",
+		LastSign: "If the password is wrong once more, it will be locked. It can be reset at your municipal office, or with the app and a convenience store.",
+		Password: "Signature password", PasswordHelp: "6 to 16 characters", UseSign: "Use a signature",
 		CardDrawing: "Drawing of the front of the card with the places of the date of birth, expiry and security code",
 	}
 }
@@ -108,6 +119,7 @@ func entryEnglish() EntryText {
 func waysEnglish() WaysText {
 	return WaysText{
 		Here: "Here and now", ByNumbers: "Go on with the numbers on the card", ByPIN: "Go on with the 4-digit PIN",
+		BySign:  "Go on with a signature",
 		ByStaff: "Go on with staff", StaffNote: "A member of staff checks with you.",
 		Office: "At your municipal office", OfficeNote: "They unlock the number or issue it again. Take your card with you.",
 		Store:     "With the app and a convenience store",

@@ -53,6 +53,8 @@ func (c *Catalog) Screen(k screen.Kind) ScreenText {
 		return c.Screens.LastTry
 	case screen.Reading:
 		return c.Screens.Reading
+	case screen.Document:
+		return c.Screens.Document
 	case screen.PutBack:
 		return c.Screens.PutBack
 	case screen.Ways:

@@ -19,8 +19,14 @@ func japanese() Catalog {
 			Place: "カードを機械の青い所に置く絵", Hold: "カードを置いたまま待つ絵", Take: "カードを機械から取る絵",
 			NoCard: "読み取れるカードがない", Seconds: "あと%d秒",
 		},
-		Entry:  entryJapanese(),
-		Ways:   waysJapanese(),
+		Entry: entryJapanese(),
+		Ways:  waysJapanese(),
+		Document: DocumentText{
+			Heading:   "申込みと同意の確認書",
+			Statement: "私は、マイナンバーカードの署名用電子証明書を使い、この文書に署名します。この署名は、自筆の署名と同じように本人の意思を示すものです。",
+			Service:   "手続き: ", Case: "受付番号: ", Kiosk: "機械: ", At: "日時: ", Consent: "同意: ",
+			Sign: "この文書に署名する（次へ）", NotSign: "署名しないで、カードの番号で続ける",
+		},
 		Review: reviewJapanese(),
 		Face:   faceJapanese(),
 		Result: ResultText{
@@ -28,6 +34,7 @@ func japanese() Catalog {
 			Referred: "続きは係員がご案内します", ReferredLead: "窓口で係員にお声がけください。",
 			Refused: "今回は本人確認ができませんでした", RefusedLead: "この後の手続きは係員がご案内します。",
 			Cancelled: "手続きを終わりました", CancelledLead: "入力した内容は消しました。",
+			Pending: "お申込みを受け付けました", PendingLead: "会社で確認中です。まだ結果は決まっていません。",
 			Receipt: "お問い合わせ番号", Done: "終わる",
 		},
 		Dev: DevText{
@@ -54,7 +61,7 @@ func commonJapanese() CommonText {
 		Virtual:      "体験版：仮想の機器で動いています。本当の本人確認はできません。",
 		CardOnReader: "カードが置かれています",
 		Trouble:      "ご確認ください", WhatNext: "次にすること", Erase: "1字消す", Submit: "決定",
-		Keypad:    "数字のボタン",
+		Keypad: "数字のボタン", Keyboard: "英字と数字のボタン",
 		LostTitle: "お待ちください", LostLead: "画面が変わらないときは、係員をお呼びください。",
 	}
 }
@@ -73,6 +80,7 @@ func screensJapanese() ScreensText {
 		LastTry:   ScreenText{"最後の1回です", "番号がちがうと、ロックされます。", "番号"},
 		Reading:   ScreenText{"読み取っています", "カードを動かさないでください。", "読み取り"},
 		PutBack:   ScreenText{"同じカードを置いてください", "読み取った内容は、少しの間だけ残してあります。", "カード"},
+		Document:  ScreenText{"署名する文書をお読みください", "パスワードを入力するまで、署名はされません。", "文書"},
 		Ways:      ScreenText{"どの方法で続けますか", "次の方法から選べます。", "方法"},
 		Review:    ScreenText{"内容を確認してください", "カードから読み取った内容です。", "内容の確認"},
 		Face:      ScreenText{"顔を枠に合わせてください", "カードの写真と比べます。", "顔"},
@@ -100,6 +108,9 @@ func entryJapanese() EntryText {
 		LastB:   "カードの表面の番号をもう一度まちがえると、この番号はロックされます。ロックを解くには市区町村の窓口での手続きが必要です。",
 		LastPIN: "暗証番号をもう一度まちがえると、ロックされます。ロックを解くには市区町村の窓口での手続きが必要です。",
 		LastYes: "この番号で確かめる", LastBack: "戻って入力しなおす",
+		TitleSign: "署名用パスワードを入力してください", LeadSign: "英大文字と数字、6文字から16文字です。入力すると、先ほどの文書に署名します。",
+		LastSign: "パスワードをもう一度まちがえると、ロックされます。市区町村の窓口か、アプリとコンビニで設定し直せます。",
+		Password: "署名用パスワード", PasswordHelp: "6〜16文字", UseSign: "署名を使う",
 		CardDrawing: "カードの表面。生年月日、有効期限、セキュリティコードの場所を示す絵",
 	}
 }
@@ -107,6 +118,7 @@ func entryJapanese() EntryText {
 func waysJapanese() WaysText {
 	return WaysText{
 		Here: "いま、ここで", ByNumbers: "カードの番号で続ける", ByPIN: "4けたの暗証番号で続ける",
+		BySign:  "署名で続ける",
 		ByStaff: "係員と続ける", StaffNote: "係員がいっしょに確認します。",
 		Office: "市区町村の窓口で", OfficeNote: "ロックの解除や、番号の設定し直しができます。カードをお持ちください。",
 		Store:     "アプリとコンビニで",

@@ -20,7 +20,7 @@ type StaffText struct {
 
 // OutcomeText names the results of machine checks and what is known of the kiosk's parts.
 type OutcomeText struct {
-	Pass, Unsure, Fail, NotChecked, Genuine, NotCheckable, Forged, RouteB, RoutePIN string
+	Pass, Unsure, Fail, NotChecked, Genuine, NotCheckable, Forged, RouteB, RoutePIN, RouteSign string
 }
 
 // ReasonText has one text per stable code of a machine reason or a staff decision.
@@ -57,6 +57,8 @@ func (s *StaffText) Outcome(code string) string {
 		return o.RouteB
 	case "pin":
 		return o.RoutePIN
+	case "sign":
+		return o.RouteSign
 	}
 	return code
 }

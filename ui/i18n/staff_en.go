@@ -23,7 +23,7 @@ func staffEnglish() StaffText {
 		Outcomes: OutcomeText{
 			Pass: "passed", Unsure: "cannot tell", Fail: "does not match", NotChecked: "not checked",
 			Genuine: "genuine", NotCheckable: "cannot be checked (issuer key missing)", Forged: "signature does not hold",
-			RouteB: "Numbers on the card (照合番号B)", RoutePIN: "4-digit PIN",
+			RouteB: "Numbers on the card (照合番号B)", RoutePIN: "4-digit PIN", RouteSign: "Signature (JPKI)",
 		},
 		Reasons: ReasonText{
 			SamePerson: "Same person as in the photo", KnownChange: "Same person; hair, glasses or age differ", DocumentChecked: "Checked with another document",

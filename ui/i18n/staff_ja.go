@@ -23,7 +23,7 @@ func staffJapanese() StaffText {
 		Outcomes: OutcomeText{
 			Pass: "一致・問題なし", Unsure: "判断できない", Fail: "一致しない", NotChecked: "確認していない",
 			Genuine: "真正", NotCheckable: "確認できない（発行者の鍵がない）", Forged: "署名が合わない",
-			RouteB: "カードの表面の番号（照合番号B）", RoutePIN: "4けたの暗証番号",
+			RouteB: "カードの表面の番号（照合番号B）", RoutePIN: "4けたの暗証番号", RouteSign: "署名（JPKI）",
 		},
 		Reasons: ReasonText{
 			SamePerson: "写真と同じ人である", KnownChange: "髪型・眼鏡などは変わったが同じ人である", DocumentChecked: "ほかの書類でも確かめた",

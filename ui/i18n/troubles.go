@@ -11,7 +11,8 @@ func TroubleCodes() []string {
 	return []string{
 		"card-removed", "card-swapped", "no-chip", "card-unreadable", "card-mute", "card-not-my-number", "card-other-person", "card-expired",
 		"card-phone", "card-juki", "card-licence", "card-residence", "card-passport", "card-transit", "number-b-wrong", "number-b-blocked", "number-b-format", "pin-wrong",
-		"pin-blocked", "pin-format", "reader-missing", "reader-busy", "card-service", "camera-missing",
+		"pin-blocked", "pin-format", "sign-wrong", "sign-blocked", "sign-format", "no-sign-certificate", "card-without-pin",
+		"certificate-expired", "certificate-revoked", "revocation-pending", "reader-missing", "reader-busy", "card-service", "camera-missing",
 		"camera-failing", "face-not-checked", "face-mismatch", "face-attack", "staff-refused", "staff-needed",
 		"no-staff", "storage-failed", "storage-full", "hq-silent", "hq-revoked", "hq-keys", "clock-wrong", "audit-log", "maintenance", "timeout", "internal", "consent-needed", "time-up",
 		"wrong-data", "under-15",

@@ -2,7 +2,7 @@ package i18n
 
 func troubleEnglish(code string) (Trouble, bool) {
 	for _, part := range []func(string) (Trouble, bool){
-		troubleEnglishMoved, troubleEnglishCard, troubleEnglishNumber, troubleEnglishDevice, troubleEnglishRest,
+		troubleEnglishMoved, troubleEnglishSign, troubleEnglishCard, troubleEnglishNumber, troubleEnglishDevice, troubleEnglishRest,
 	} {
 		if t, ok := part(code); ok {
 			return t, true
@@ -30,6 +30,61 @@ func troubleEnglishMoved(code string) (Trouble, bool) {
 			"Staff will check with you",
 			"There is no card here whose chip can be read.",
 			"Please show staff the documents that you have. They know which ones will do.",
+		}, true
+	}
+	return Trouble{}, false
+}
+
+// troubleEnglishSign has what concerns the signature.
+func troubleEnglishSign(code string) (Trouble, bool) {
+	switch code {
+	case "sign-wrong":
+		return Trouble{
+			"The password is not right",
+			"What you typed is not the signature password of the card.",
+			"Please check how many tries are left and type it again in capital letters. If you are not sure, please choose another way.",
+		}, true
+	case "sign-blocked":
+		return Trouble{
+			"The signature password is locked",
+			"It was typed wrongly too often, so the card locked it.",
+			"There are three ways. 1: go on here with the numbers on the card or with staff. 2: have it unlocked at your municipal office. 3: reset it with the phone app, then at a convenience store within 24 hours.",
+		}, true
+	case "sign-format":
+		return Trouble{
+			"The password is not complete",
+			"The signature password has 6 to 16 capital letters and numbers, with at least one of each.",
+			"Please type it again. No try was used.",
+		}, true
+	case "no-sign-certificate":
+		return Trouble{
+			"This card has no signature certificate",
+			"A card of a child under 15 has none, and some people chose not to have one.",
+			"Please go on with the numbers on the card, or with staff.",
+		}, true
+	case "card-without-pin":
+		return Trouble{
+			"This card works without PINs",
+			"It is a card for identification by face, or all its PINs are locked.",
+			"Please go on with the numbers on the card, or with staff. Your municipal office can set PINs.",
+		}, true
+	case "certificate-expired":
+		return Trouble{
+			"The signature certificate has expired",
+			"It ends on a birthday, often before the card does.",
+			"Please go on with the numbers on the card, or with staff. Your municipal office renews it.",
+		}, true
+	case "certificate-revoked":
+		return Trouble{
+			"The signature certificate is no longer in force",
+			"It ends when the name or the address changes.",
+			"Staff will go on with you in another way. Your municipal office issues a new one.",
+		}, true
+	case "revocation-pending":
+		return Trouble{
+			"Our company is checking",
+			"Whether the certificate is still in force is asked after this.",
+			"You need not wait here. We will tell you the result. Please keep the number below.",
 		}, true
 	}
 	return Trouble{}, false

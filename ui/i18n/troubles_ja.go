@@ -2,7 +2,7 @@ package i18n
 
 func troubleJapanese(code string) (Trouble, bool) {
 	for _, part := range []func(string) (Trouble, bool){
-		troubleJapaneseMoved, troubleJapaneseCard, troubleJapaneseNumber, troubleJapaneseDevice, troubleJapaneseRest,
+		troubleJapaneseMoved, troubleJapaneseSign, troubleJapaneseCard, troubleJapaneseNumber, troubleJapaneseDevice, troubleJapaneseRest,
 	} {
 		if t, ok := part(code); ok {
 			return t, true
@@ -30,6 +30,61 @@ func troubleJapaneseMoved(code string) (Trouble, bool) {
 			"係員がいっしょに確認します",
 			"ICチップを読み取れるカードがない、とのことです。",
 			"お持ちの書類を係員にお見せください。使える書類は係員がご案内します。",
+		}, true
+	}
+	return Trouble{}, false
+}
+
+// troubleJapaneseSign has what concerns the signature.
+func troubleJapaneseSign(code string) (Trouble, bool) {
+	switch code {
+	case "sign-wrong":
+		return Trouble{
+			"パスワードがちがいます",
+			"入力した文字が、カードの署名用パスワードと合いませんでした。",
+			"残りの回数を確かめて、英大文字と数字でもう一度入力してください。自信がないときは別の方法を選べます。",
+		}, true
+	case "sign-blocked":
+		return Trouble{
+			"署名用パスワードがロックされています",
+			"続けてまちがって入力されたため、カードがロックしました。",
+			"三つの方法があります。①このままカードの番号や係員と手続きを続ける。②市区町村の窓口でロックを解く。③スマートフォンのアプリで申し込み、24時間以内にコンビニの端末で設定し直す。",
+		}, true
+	case "sign-format":
+		return Trouble{
+			"パスワードが足りません",
+			"署名用パスワードは、英大文字と数字を両方使った6文字から16文字です。",
+			"もう一度入力してください。回数は減っていません。",
+		}, true
+	case "no-sign-certificate":
+		return Trouble{
+			"署名用電子証明書がないカードです",
+			"15歳未満の方のカードや、希望されなかった方のカードには入っていません。",
+			"カードの番号を使うか、係員と続けてください。",
+		}, true
+	case "card-without-pin":
+		return Trouble{
+			"暗証番号を使わないカードです",
+			"顔認証マイナンバーカードか、すべての番号がロックされています。",
+			"カードの番号を使うか、係員と続けてください。暗証番号は市区町村の窓口で設定できます。",
+		}, true
+	case "certificate-expired":
+		return Trouble{
+			"署名用電子証明書の有効期限が切れています",
+			"証明書は誕生日に終わり、カードより早く切れることがあります。",
+			"カードの番号を使うか、係員と続けてください。更新は市区町村の窓口でできます。",
+		}, true
+	case "certificate-revoked":
+		return Trouble{
+			"署名用電子証明書は、いまは有効ではありません",
+			"氏名や住所が変わると、証明書は終わります。",
+			"係員が別の方法をご案内します。新しい証明書は市区町村の窓口で発行できます。",
+		}, true
+	case "revocation-pending":
+		return Trouble{
+			"会社で確認中です",
+			"証明書がいまも有効かどうかを、これから問い合わせます。",
+			"ここでお待ちいただく必要はありません。結果は後ほどお知らせします。下の番号をお控えください。",
 		}, true
 	}
 	return Trouble{}, false

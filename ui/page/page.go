@@ -65,10 +65,14 @@ func (v view) texts() i18n.ScreenText {
 	switch {
 	case v.Kind == screen.Credential && v.Entry != nil && v.Entry.Route == screen.RoutePIN:
 		t.Title, t.Lead = v.c.Entry.TitlePIN, v.c.Entry.LeadPIN
+	case v.Kind == screen.Credential && v.Entry != nil && v.Entry.Route == screen.RouteSign:
+		t.Title, t.Lead = v.c.Entry.TitleSign, v.c.Entry.LeadSign
 	case v.Kind == screen.Credential:
 		t.Title, t.Lead = v.c.Entry.TitleB, v.c.Entry.LeadB
 	case v.Kind == screen.LastTry && v.Entry != nil && v.Entry.Route == screen.RoutePIN:
 		t.Lead = v.c.Entry.LastPIN
+	case v.Kind == screen.LastTry && v.Entry != nil && v.Entry.Route == screen.RouteSign:
+		t.Lead = v.c.Entry.LastSign
 	case v.Kind == screen.LastTry:
 		t.Lead = v.c.Entry.LastB
 	case v.Kind == screen.Face && v.Face != nil && v.Face.Declined:
@@ -84,6 +88,8 @@ func (v view) outcome(o screen.Outcome) (title, lead string) {
 	switch o {
 	case screen.Verified:
 		return r.Verified, r.VerifiedLead
+	case screen.Pending:
+		return r.Pending, r.PendingLead
 	case screen.Referred:
 		return r.Referred, r.ReferredLead
 	case screen.Refused:
@@ -113,6 +119,8 @@ func (v view) field(name string) (label, help string) {
 		return e.Expiry, e.ExpiryHelp
 	case "code":
 		return e.Code, e.CodeHelp
+	case "password":
+		return e.Password, e.PasswordHelp
 	}
 	return e.PIN, e.PINHelp
 }
@@ -131,6 +139,17 @@ func code(codes []int, position int) int {
 		return codes[position]
 	}
 	return position
+}
+
+// rows are the caps of the keyboard with the position of the first key of each row.
+func rows() []struct {
+	first int
+	caps  string
+} {
+	return []struct {
+		first int
+		caps  string
+	}{{0, "1234567890"}, {10, "QWERTYUIOP"}, {20, "ASDFGHJKL"}, {29, "ZXCVBNM"}}
 }
 
 // digit is the cap of the key at a position: 1 to 9 and 0 in the usual order, or as laid out.

@@ -16,6 +16,7 @@ const (
 	Consent       Kind = "consent"
 	PlaceCard     Kind = "place-card"
 	CardCheck     Kind = "card-check"
+	Document      Kind = "document" // what will be signed, in full
 	Credential    Kind = "credential"
 	LastTry       Kind = "last-try"
 	Reading       Kind = "reading"
@@ -33,7 +34,7 @@ const (
 // Kinds lists every screen, for completeness tests.
 func Kinds() []Kind {
 	return []Kind{
-		Idle, Language, CaseReference, Consent, PlaceCard, CardCheck, Credential, LastTry, Reading, PutBack, Ways,
+		Idle, Language, CaseReference, Consent, PlaceCard, CardCheck, Document, Credential, LastTry, Reading, PutBack, Ways,
 		Review, Face, Deciding, WaitStaff, Result, TakeCard, OutOfService,
 	}
 }
@@ -65,15 +66,16 @@ type Screen struct {
 
 	Countdown int // seconds that are shown without a question; 0 none
 
-	Trouble *Trouble // what went wrong on the way here, shown on top of the screen
-	Case    *Case
-	Consent []ConsentItem
-	Entry   *Entry
-	Ways    []Route // the routes that are open on Ways; the way to staff is always
-	Review  *ReviewData
-	Face    *FaceGuide
-	Result  *ResultData
-	Dev     *Dev // developer panel; only ever set when all devices are virtual
+	Trouble  *Trouble // what went wrong on the way here, shown on top of the screen
+	Case     *Case
+	Consent  []ConsentItem
+	Entry    *Entry
+	Document Text    // what will be signed
+	Ways     []Route // the routes that are open on Ways; the way to staff is always
+	Review   *ReviewData
+	Face     *FaceGuide
+	Result   *ResultData
+	Dev      *Dev // developer panel; only ever set when all devices are virtual
 }
 
 // Trouble is one failure a person meets. Code is stable and found in docs/failures.md and in ui/i18n: cause and
@@ -98,6 +100,8 @@ type Route string
 const (
 	RouteB   Route = "number-b" // 照合番号B, three fields as printed
 	RoutePIN Route = "pin"      // 4-digit PIN of 券面事項入力補助
+
+	RouteSign Route = "sign" // signature password, 6 to 16 letters and digits
 )
 
 // Entry is the keypad. It holds counts only: digits never leave the daemon.
@@ -107,14 +111,14 @@ type Entry struct {
 	Complete   bool
 	TriesLeft  int
 	TriesKnown bool
-	CanSwitch  bool  // the other route may be chosen
-	Layout     []int // digit on the key at each position 0..9; nil means the usual order 1..9, 0
-	Codes      []int // what the key at each position sends instead of its position; new for each screen; nil: the position
+	Switch     []Route // the other routes that may be chosen
+	Layout     []int   // digit on the key at each position 0..9; nil means the usual order 1..9, 0
+	Codes      []int   // what the key at each position sends instead of its position; new for each screen; nil: the position
 }
 
 // EntryField is one field of an entry.
 type EntryField struct {
-	Name   string // "birth" (6), "expiry" (4), "code" (4) or "pin" (4)
+	Name   string // "birth" (6), "expiry" (4), "code" (4), "pin" (4) or "password" (16, from 6)
 	Length int
 	Filled int
 	Active bool
@@ -152,6 +156,7 @@ const (
 	Referred  Outcome = "referred" // staff handle it at the counter
 	Refused   Outcome = "refused"
 	Cancelled Outcome = "cancelled"
+	Pending   Outcome = "pending" // complete, but the operator has the last word
 )
 
 // ResultData is the end of a session.
@@ -186,11 +191,11 @@ const (
 	InNoCase     InputKind = "no-case"
 	InTick       InputKind = "tick" // Index: consent item
 	InRefuse     InputKind = "refuse"
-	InKey        InputKind = "key" // Index: position 0..9
+	InKey        InputKind = "key" // Index: the code of the key, or its position where there are no codes
 	InErase      InputKind = "erase"
 	InSubmit     InputKind = "submit"
 	InLastTryYes InputKind = "last-try"
-	InRoute      InputKind = "route" // Index: 0 照合番号B, 1 PIN
+	InRoute      InputKind = "route" // Index: 0 照合番号B, 1 PIN, 2 signature
 	InConfirm    InputKind = "confirm"
 	InWrong      InputKind = "wrong"      // what is shown is not mine or not right
 	InSkipFace   InputKind = "skip-face"  // the equal alternative: staff compare

@@ -89,6 +89,21 @@ func entries() []Sample {
 			s.Entry = PIN(4)
 			s.Entry.TriesLeft = 1
 		})},
+		{"document", with(step(screen.Document, 5), func(s *screen.Screen) {
+			s.CardOnReader = true
+			s.Document = secret.Copy([]byte(Paper))
+			s.Ways = []screen.Route{screen.RouteB}
+		})},
+		{"credential-sign", with(step(screen.Credential, 5), func(s *screen.Screen) {
+			s.CardOnReader = true
+			s.Entry = Password(7)
+		})},
+		{"credential-sign-wrong", with(step(screen.Credential, 5), func(s *screen.Screen) {
+			s.CardOnReader = true
+			s.Entry = Password(0)
+			s.Entry.TriesLeft = 2
+			s.Trouble = &screen.Trouble{Code: "sign-wrong"}
+		})},
 		{"put-back", with(step(screen.PutBack, 5), func(s *screen.Screen) {
 			s.Trouble = &screen.Trouble{Code: "card-removed"}
 			s.Countdown = 17
@@ -137,6 +152,7 @@ func endings() []Sample {
 	}
 	return []Sample{
 		{"result-verified", result(screen.Verified, "")},
+		{"result-pending", result(screen.Pending, "revocation-pending")},
 		{"result-referred", result(screen.Referred, "no-staff")},
 		{"result-refused", result(screen.Refused, "staff-refused")},
 		{"result-cancelled", screen.Screen{Kind: screen.Result, Result: &screen.ResultData{Outcome: screen.Cancelled}}},
@@ -182,7 +198,7 @@ func with(s screen.Screen, change func(*screen.Screen)) screen.Screen {
 
 // NumberB is the entry of 照合番号B with so many of its 14 digits typed.
 func NumberB(typed int) *screen.Entry {
-	e := &screen.Entry{Route: screen.RouteB, TriesLeft: 10, TriesKnown: true, CanSwitch: true, Complete: typed >= 14}
+	e := &screen.Entry{Route: screen.RouteB, TriesLeft: 10, TriesKnown: true, Switch: []screen.Route{screen.RoutePIN}, Complete: typed >= 14}
 	for _, f := range []screen.EntryField{{Name: "birth", Length: 6}, {Name: "expiry", Length: 4}, {Name: "code", Length: 4}} {
 		f.Filled = min(typed, f.Length)
 		f.Active = f.Filled < f.Length && (len(e.Fields) == 0 || !e.Fields[len(e.Fields)-1].Active)
@@ -198,10 +214,22 @@ func NumberB(typed int) *screen.Entry {
 // PIN is the entry of the 4-digit PIN with so many digits typed.
 func PIN(typed int) *screen.Entry {
 	return &screen.Entry{
-		Route: screen.RoutePIN, TriesLeft: 3, TriesKnown: true, CanSwitch: true, Complete: typed == 4,
+		Route: screen.RoutePIN, TriesLeft: 3, TriesKnown: true, Switch: []screen.Route{screen.RouteB}, Complete: typed == 4,
 		Fields: []screen.EntryField{{Name: "pin", Length: 4, Filled: typed, Active: typed < 4}},
 	}
 }
+
+// Password is the entry of the signature password with so many characters typed.
+func Password(typed int) *screen.Entry {
+	return &screen.Entry{
+		Route: screen.RouteSign, TriesLeft: 5, TriesKnown: true, Switch: []screen.Route{screen.RouteB}, Complete: typed >= 6,
+		Fields: []screen.EntryField{{Name: "password", Length: 16, Filled: typed, Active: typed < 16}},
+	}
+}
+
+// Paper is a document to be signed.
+const Paper = "申込みと同意の確認書\n私は、この文書に、署名用電子証明書で署名します。\n\n手続き: address-change\n受付番号: 204815\n" +
+	"日時: 2026-11-22 10:00:00 +09:00\n\n同意: 本人確認のために情報を読み取ること (identity 1)\nカードのICチップから、氏名・住所・生年月日・性別を読み取ります。\n"
 
 // Review is what was read of a person who does not exist.
 func Review(img Images) *screen.ReviewData {
