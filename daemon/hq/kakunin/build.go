@@ -24,7 +24,7 @@ const (
 	None         Status = "none"           // not required, and nothing there
 )
 
-// State of an item in one verification record.
+// ItemState is how an item stands in one verification record.
 type ItemState struct {
 	Item
 	Level  Level
@@ -85,7 +85,7 @@ func Build(in Input) *Verification {
 			s.Values = v.kiosk(item.Number)
 			s.add(in.Entries)
 		}
-		s.settle(v)
+		s.settle()
 		if s.Status == Missing {
 			v.Missing = append(v.Missing, item.Number)
 		}
@@ -126,9 +126,9 @@ func (s *ItemState) add(entries []Entry) {
 }
 
 // settle finds the status.
-func (s *ItemState) settle(v *Verification) {
+func (s *ItemState) settle() {
 	switch {
-	case s.enough(v):
+	case s.enough():
 		s.Status = Present
 	case s.Level == Required, s.Level == Answer && (s.Entry == nil || !s.Entry.DoesNotApply):
 		s.Status = Missing
@@ -140,7 +140,7 @@ func (s *ItemState) settle(v *Verification) {
 }
 
 // enough says whether the values make the item: of some items the kiosk alone cannot give all.
-func (s *ItemState) enough(v *Verification) bool {
+func (s *ItemState) enough() bool {
 	has := func(field string) bool {
 		return slices.ContainsFunc(s.Values, func(v Value) bool { return v.Field == field })
 	}
