@@ -181,9 +181,8 @@ func complete(t service.Table) service.Table {
 // checkServices holds the rules between services and the rest.
 func (c *Config) checkServices() error {
 	for i := range c.Services {
-		p := &c.Services[i].Profile
-		if !slices.ContainsFunc(p.Methods[:], service.BuiltIn) {
-			return &service.RuleError{Service: p.ID, Rule: "built-in", Say: "none of its methods is built into this version"}
+		if err := service.Supported(&c.Services[i]); err != nil {
+			return err
 		}
 	}
 	return nil

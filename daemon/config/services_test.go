@@ -56,11 +56,14 @@ func TestOneService(t *testing.T) {
 func TestRefusedServices(t *testing.T) {
 	text := several(t)
 	for name, tt := range map[string]struct{ from, to, want string }{
-		"none":         {text[strings.Index(text, "[[service]]"):], "", "1 to 8 services"},
-		"unknown-key":  {"kind = \"status-only\"", "kinds = \"status-only\"", "kinds"},
-		"same-id":      {`id = "card-status"`, `id = "address-change"`, "two services"},
-		"not-built-in": {`methods = ["in-person-chip", "jpki-signature"]`, `methods = ["jpki-signature"]`, "built into"},
-		"a-duty":       {`face = "none"`, "face = \"none\"\nlive_images_basis = \"x\"", "retention-live-images"},
+		"none":        {text[strings.Index(text, "[[service]]"):], "", "1 to 8 services"},
+		"unknown-key": {"kind = \"status-only\"", "kinds = \"status-only\"", "kinds"},
+		"same-id":     {`id = "card-status"`, `id = "address-change"`, "two services"},
+		"not-built-in": {
+			"channel = \"attended\"\nmethods = [\"in-person-chip\", \"jpki-signature\"]\nmachine_may_decide = false",
+			"channel = \"unattended\"\nmethods = [\"jpki-signature\"]\nmachine_may_decide = true", "built into",
+		},
+		"a-duty": {`face = "none"`, "face = \"none\"\nlive_images_basis = \"x\"", "retention-live-images"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			broken := strings.Replace(text, tt.from, tt.to, 1)

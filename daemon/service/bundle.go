@@ -47,8 +47,8 @@ func Open(b *settings.Bundle, k Kiosk) (Active, error) {
 		out.Services = k.Own
 	}
 	for i := range out.Services {
-		if p := &out.Services[i].Profile; !slices.ContainsFunc(p.Methods[:], BuiltIn) {
-			return Active{}, &RuleError{p.ID, "built-in", "none of its methods is built into this version"}
+		if err := Supported(&out.Services[i]); err != nil {
+			return Active{}, err
 		}
 	}
 	return out, nil

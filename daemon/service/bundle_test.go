@@ -78,7 +78,7 @@ func TestRefusedBundles(t *testing.T) {
 	}
 	for name, text := range map[string]string{
 		"duty":     strings.Replace(good, `"attended"`, `"unattended"`, 1),
-		"built-in": good + "methods = [\"jpki-signature\"]\n",
+		"built-in": strings.Replace(good, `"attended"`, `"unattended"`, 1) + "methods = [\"jpki-signature\"]\nmachine_may_decide = true\n",
 	} {
 		b := bundle()
 		b.Services = []byte(text)
@@ -125,7 +125,6 @@ func TestPlainWords(t *testing.T) {
 		t.Error("somebody may approve a forged card")
 	}
 	want := []string{
-		"service opening: jpki-signature is configured but this version does not carry it out: it is not offered",
 		"service opening: the machine may decide, but no calibration is configured: faces are not checked and people decide",
 		"legal method aml/in-person-chip/20250101 6条1項1号イ is in force since 2025-01-01 and is not confirmed by counsel",
 		"legal method aml/in-person-chip/20270401 6条1項1号（号番号未確認） begins in 90 days (2027-04-01) and is not confirmed by counsel",

@@ -3,6 +3,7 @@ package service
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,7 +12,20 @@ import (
 )
 
 // BuiltIn says whether this version of the kiosk can carry out a method.
-func BuiltIn(c methods.Code) bool { return c == methods.InPersonChip }
+func BuiltIn(c methods.Code) bool { return c == methods.InPersonChip || c == methods.JPKISignature }
+
+// Supported says whether this version of the kiosk can carry out a service: an unattended one only loads and is
+// described, until its journey without staff is walked and played.
+func Supported(s *Service) error {
+	p := &s.Profile
+	switch {
+	case !slices.ContainsFunc(p.Methods[:], BuiltIn):
+		return &RuleError{p.ID, "built-in", "none of its methods is built into this version"}
+	case p.Channel == policy.Unattended:
+		return &RuleError{p.ID, "built-in", "unattended kiosks are not built into this version"}
+	}
+	return nil
+}
 
 // Describe prints what services mean in plain words: how, what is read, what is kept.
 func Describe(w io.Writer, services []Service, table methods.Table, now time.Time) error {
