@@ -88,6 +88,8 @@ func (m *machine) onIdle(e Customer) bool {
 
 func (m *machine) onPhaseAct(e Customer) bool {
 	switch m.Phase {
+	case PutBack:
+		return m.onWithStaff(e)
 	case CaseRef:
 		return m.onCaseRef(e)
 	case Consent:
@@ -117,7 +119,7 @@ func (m *machine) onPhaseAct(e Customer) bool {
 		return m.onPlaceCard(e)
 	case Ways:
 		return m.onWays(e)
-	case Idle, Language, CardCheck, Reading, PutBack, WaitStaff, Deciding, TakeCard, OutOfService:
+	case Idle, Language, CardCheck, Reading, WaitStaff, Deciding, TakeCard, OutOfService:
 	}
 	return false
 }
@@ -139,7 +141,7 @@ func (m *machine) onPlaceCard(e Customer) bool {
 func (m *machine) onWays(e Customer) bool {
 	switch {
 	case e.Act == WithStaff:
-		m.toStaff(m.Trouble)
+		return m.onWithStaff(e)
 	case e.Act == SetRoute && slices.Contains(m.OpenRoutes(), Route(e.Arg)): // the card is asked again what it has left, if it is still the same
 		m.Route = Route(e.Arg)
 		m.Lift = false
@@ -203,8 +205,6 @@ func (m *machine) onDocument(e Customer) bool {
 		m.enter(Credential)
 	case Back:
 		m.enter(Consent)
-	case WithStaff:
-		m.toStaff(CodeStaffNeeded)
 	default:
 		return m.onCredential(e)
 	}
@@ -218,6 +218,8 @@ func (m *machine) onCredential(e Customer) bool {
 		m.Trouble, m.Shown = "", false
 		m.enter(Consent)
 		return true
+	case e.Act == WithStaff:
+		return m.onWithStaff(e)
 	case e.Act != SetRoute || !m.offers(r):
 		return false
 	case m.closed(r) != "":
@@ -235,11 +237,24 @@ func (m *machine) onLastTry(e Customer) bool {
 		m.enter(Reading)
 	case Back:
 		m.enter(Credential)
-	case SetRoute:
+	case SetRoute, WithStaff:
 		return m.onCredential(e)
 	default:
 		return false
 	}
+	return true
+}
+
+// onWithStaff: from wherever a card can fail, people can take over.
+func (m *machine) onWithStaff(e Customer) bool {
+	if e.Act != WithStaff {
+		return false
+	}
+	reason := m.Trouble
+	if reason == "" {
+		reason = CodeStaffNeeded
+	}
+	m.toStaff(reason)
 	return true
 }
 

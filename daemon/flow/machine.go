@@ -432,13 +432,16 @@ func (m *machine) decide() {
 }
 
 func (m *machine) toStaff(reason Code) {
-	m.StaffReason = reason
+	m.StaffReason, m.First = reason, ""
 	m.enter(WaitStaff)
 }
 
 func (m *machine) onStaff(e StaffDecides) bool {
 	if e.Staff == "" || e.Approve && !policy.MayApprove(m.Facts()) {
 		return false
+	}
+	if e.Approve && m.NeedsSecond() && (m.First == "" || m.First == e.Staff) {
+		return m.approveFirst(e.Staff)
 	}
 	m.Decision = Decision{Outcome: Refused, ByStaff: true, Staff: e.Staff, Reason: e.Reason}
 	m.Trouble = CodeStaffRefused
@@ -453,6 +456,13 @@ func (m *machine) onStaff(e StaffDecides) bool {
 	m.StaffCalled = false
 	m.enter(Deciding)
 	return true
+}
+
+// approveFirst waits for the second person, who is never the first again.
+func (m *machine) approveFirst(staff string) bool {
+	was := m.First
+	m.First = staff
+	return was == ""
 }
 
 func (m *machine) onRefer(e StaffRefers) bool {

@@ -188,7 +188,8 @@ type Session struct {
 	FaceDeclined  bool
 	FaceTries     uint8
 	Match, Live   policy.Check
-	StaffReason   Code // why people decide
+	StaffReason   Code   // why people decide
+	First         string // who approved first, where a second person is needed
 	Decision      Decision
 	Trouble       Code
 	StaffCalled   bool
@@ -329,4 +330,9 @@ func (s *State) triesOf(r Route) Tries {
 		return s.TriesSign
 	}
 	return Tries{}
+}
+
+// NeedsSecond says whether the service wants a second person against the reason of the case.
+func (s State) NeedsSecond() bool {
+	return s.Profile.Kind != policy.KindUnset && s.Profile.NeedsSecond(policy.Reason(s.StaffReason))
 }

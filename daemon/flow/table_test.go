@@ -180,7 +180,7 @@ func TestSignatureTransitions(t *testing.T) {
 		{"pending-and-never-verified", sign(flow.Confirm, shown, cert), flow.Customer{Act: flow.ConfirmData}, flow.Deciding, "revocation-pending", flow.Pending},
 		{"forged", sign(flow.Confirm, shown, cert, func(s *flow.State) { s.Read.Proof = policy.Fail }), flow.Customer{Act: flow.ConfirmData}, flow.WaitStaff, "", 0},
 		{"unknown-authority", sign(flow.Confirm, shown, cert, func(s *flow.State) { s.Read.Proof = policy.Unsure }), flow.Customer{Act: flow.ConfirmData}, flow.WaitStaff, "", 0},
-		{"staff-cannot-know-either", sign(flow.WaitStaff, shown, read), flow.StaffDecides{Gen: 7, Approve: true, Staff: "s1", Reason: "document-checked"}, flow.Deciding, "revocation-pending", flow.Pending},
+		{"staff-cannot-know-either", sign(flow.WaitStaff, shown, read, func(s *flow.State) { s.StaffReason = "staff-needed" }), flow.StaffDecides{Gen: 7, Approve: true, Staff: "s1", Reason: "document-checked"}, flow.Deciding, "revocation-pending", flow.Pending},
 		{"unattended-has-no-numbers", sign(flow.Document, func(s *flow.State) { p := *s.Profile; p.Channel = policy.Unattended; s.Profile = &p }), flow.Customer{Act: flow.SetRoute}, flow.Document, "", 0},
 	}
 	for _, tt := range tests {
@@ -190,6 +190,32 @@ func TestSignatureTransitions(t *testing.T) {
 				t.Errorf("got %v %q %v, want %v %q %v", got.Phase, got.Trouble, got.Decision.Outcome, tt.to, tt.trouble, tt.outcome)
 			}
 		})
+	}
+}
+
+// Against a mismatch the service wants two people; the first one cannot be both.
+func TestSecondPerson(t *testing.T) {
+	s := sign(flow.WaitStaff, read, func(s *flow.State) {
+		p := *s.Profile
+		p.Overrides[policy.GroundMismatch] = policy.DefaultOverride(policy.GroundMismatch)
+		s.Profile, s.Route, s.StaffReason = &p, flow.RouteB, "face-mismatch"
+	})
+	approve := func(who string) flow.StaffDecides {
+		return flow.StaffDecides{Gen: 7, Approve: true, Staff: who, Reason: "photo-same-person"}
+	}
+	for range 2 {
+		s, _ = flow.On(s, approve("s1"))
+		if s.Phase != flow.WaitStaff || s.First != "s1" {
+			t.Fatalf("one person alone: got %v, first %q", s.Phase, s.First)
+		}
+	}
+	refused, _ := flow.On(s, flow.StaffDecides{Gen: 7, Staff: "s1", Reason: "other-person"})
+	if refused.Phase != flow.Deciding || refused.Decision.Outcome != flow.Refused {
+		t.Errorf("a refusal needs one person: got %v", refused.Phase)
+	}
+	s, _ = flow.On(s, approve("s2"))
+	if s.Phase != flow.Deciding || s.Decision.Outcome != flow.Verified || s.Decision.Staff != "s2" || s.First != "s1" {
+		t.Errorf("two people: got %v %+v", s.Phase, s.Decision)
 	}
 }
 

@@ -53,7 +53,14 @@ func events(s flow.State) []flow.Event {
 		flow.Timeout{Timer: s.Timer}, flow.Timeout{Timer: s.Timer - 1},
 	)
 	tries := []flow.Tries{{}, {Left: 0, Known: true}, {Left: 1, Known: true}, {Left: 3, Known: true}}
-	for _, gen := range []uint32{s.Gen, s.Gen - 1} {
+	old := s.Gen - 1 // stale results
+	all = append(
+		all, flow.Identified{Gen: old, TriesB: tries[3], TriesPIN: tries[3], TriesSign: tries[3]}, flow.Identified{Gen: old, Other: true},
+		flow.ReadDone{Gen: old, Read: flow.Read{Done: true, Photo: true, Proof: policy.Pass}}, flow.ReadDone{Gen: old, Trouble: "card-removed"},
+		flow.FaceDone{Gen: old, Match: policy.Pass, Live: policy.Pass}, flow.Stored{Gen: old, OK: true},
+		flow.StaffDecides{Gen: old, Approve: true, Staff: "s1", Reason: "photo-same-person"},
+	)
+	for _, gen := range []uint32{s.Gen} {
 		all = append(all, flow.Identified{Gen: gen, Trouble: "card-not-my-number"}, flow.Identified{Gen: gen, Trouble: "card-removed"}, flow.Identified{Gen: gen, Expired: true}, flow.Identified{Gen: gen, Other: true, TriesB: tries[3], TriesPIN: tries[3]})
 		for _, b := range tries {
 			for _, pin := range tries { // the other one of the service
@@ -80,7 +87,7 @@ func events(s flow.State) []flow.Event {
 			flow.ReadDone{Gen: gen, Trouble: "card-unreadable"}, flow.ReadDone{Gen: gen, Trouble: "card-removed"},
 			flow.Stored{Gen: gen, OK: true}, flow.Stored{Gen: gen},
 			flow.StaffDecides{Gen: gen, Approve: true, Staff: "s1", Reason: "photo-same-person"},
-			flow.StaffDecides{Gen: gen, Approve: true},
+			flow.StaffDecides{Gen: gen, Approve: true, Staff: "s2", Reason: "photo-same-person"}, flow.StaffDecides{Gen: gen, Approve: true},
 			flow.StaffDecides{Gen: gen, Staff: "s1", Reason: "other-person"},
 		)
 	}
@@ -247,7 +254,7 @@ func (w *walker) checkDecision(s flow.State, e flow.Event, next flow.State, effe
 		ok := next.Read.Done && next.Confirmed && next.Read.Proof != policy.Fail && n == 1
 		if next.Decision.ByStaff {
 			d, isStaff := e.(flow.StaffDecides)
-			ok = ok && isStaff && d.Approve && next.Decision.Staff == "s1"
+			ok = ok && isStaff && d.Approve && (next.Decision.Staff == "s1" || next.Decision.Staff == "s2")
 		} else {
 			ok = ok && next.Read.Photo && next.Read.Proof == policy.Pass && next.Match == policy.Pass &&
 				next.Live == policy.Pass && next.AgreeFace && !next.FaceDeclined && !next.Read.Minor && next.Duty == "s1"
@@ -255,6 +262,9 @@ func (w *walker) checkDecision(s flow.State, e flow.Event, next flow.State, effe
 		if !ok {
 			fail("verified without its grounds")
 		}
+	}
+	if d, ok := e.(flow.StaffDecides); ok && d.Approve && d.Staff == s.First && next.Decision != s.Decision {
+		fail("the second person is the first")
 	}
 	if d, ok := e.(flow.StaffDecides); ok && !d.Approve && next.Decision != s.Decision && next.Decision.Outcome == flow.Verified {
 		fail("a refusal verifies")
@@ -295,6 +305,7 @@ func (w *walker) walk(name string, p policy.Profile, phases map[flow.Phase]int) 
 		queue = queue[:len(queue)-1]
 		phases[s.Phase]++
 		endsByTimeAlone(t, s)
+		noDeadEnd(t, s)
 		for _, e := range events(s) {
 			next, effects := flow.On(s, e)
 			w.edges++
@@ -337,4 +348,49 @@ func endsByTimeAlone(t *testing.T, s flow.State) {
 		s, _ = flow.On(s, flow.Timeout{Timer: s.Timer})
 	}
 	t.Fatalf("time alone does not end %v: %+v", s.Phase, s)
+}
+
+// noDeadEnd: whatever happened, the customer alone and staff alone also reach an end with a name, at once or after what
+// machines are doing; and a failure leads to a decision, not only to a cancellation.
+func noDeadEnd(t *testing.T, s flow.State) {
+	t.Helper()
+	switch s.Phase {
+	case flow.Idle, flow.OutOfService, flow.Result, flow.TakeCard, flow.Deciding, flow.Reading, flow.CardCheck:
+		return // ends, and machines: endsByTimeAlone
+	}
+	byCustomer, _ := flow.On(s, flow.Customer{Act: flow.AskCancel})
+	byCustomer, _ = flow.On(byCustomer, flow.Customer{Act: flow.CancelYes})
+	if byCustomer.Phase != flow.Result || byCustomer.Decision.Outcome != flow.Cancelled {
+		t.Fatalf("the customer alone cannot end %v", s.Phase)
+	}
+	byStaff, _ := flow.On(s, flow.StaffRefers{Staff: "s1"})
+	if byStaff.Phase != flow.Result || byStaff.Decision.Outcome != flow.Referred || byStaff.Trouble == "" {
+		t.Fatalf("staff alone cannot end %v", s.Phase)
+	}
+	if s.Phase == flow.WaitStaff {
+		refused, _ := flow.On(s, flow.StaffDecides{Gen: s.Gen, Staff: "s1", Reason: "other-person"})
+		if refused.Phase != flow.Deciding || refused.Decision.Outcome != flow.Refused {
+			t.Fatalf("staff cannot decide %+v", s)
+		}
+		return
+	}
+	if way := toStaff(s.Phase); way != 0 {
+		next, _ := flow.On(s, flow.Customer{Act: way})
+		if next.Phase != flow.WaitStaff && next.Phase != flow.Deciding {
+			t.Fatalf("the customer cannot reach a decision from %v by act %d: %v", s.Phase, way, next.Phase)
+		}
+	}
+}
+
+// toStaff is the act by which a customer gets people to decide in a phase that may have begun with a failure.
+func toStaff(p flow.Phase) flow.Act {
+	switch p {
+	case flow.PlaceCard, flow.Document, flow.Ways, flow.PutBack, flow.Credential, flow.LastTry:
+		return flow.WithStaff
+	case flow.Confirm:
+		return flow.WrongData
+	case flow.Face:
+		return flow.SkipFace
+	}
+	return 0
 }

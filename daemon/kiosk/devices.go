@@ -1,6 +1,7 @@
 package kiosk
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -26,8 +27,9 @@ type devices struct {
 	reader      reader.Reader
 	camera      camera.Camera
 	trust       []card.IssuerKey
-	trustTest   bool        // some of trust is for virtual and test cards only: records say so
-	engine      face.Engine // nil: the face is not checked
+	authorities []*x509.Certificate // of the JPKI signature certificates
+	trustTest   bool                // some of trust is for virtual and test cards only: records say so
+	engine      face.Engine         // nil: the face is not checked
 	calibration *face.Calibration
 	control     *control.Server // nil unless the reader is virtual and a socket is configured
 	developer   *developer      // nil unless everything is virtual
@@ -107,7 +109,7 @@ func (d *devices) openTrust(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	d.trust, d.trustTest = set.Surface, set.HasTest()
+	d.trust, d.trustTest, d.authorities = set.Surface, set.HasTest(), set.JPKISign
 	if cfg.Trust.Issuers != config.Virtual {
 		return nil
 	}
@@ -118,6 +120,15 @@ func (d *devices) openTrust(cfg *config.Config) error {
 	for _, k := range keys {
 		d.trust = append(d.trust, card.IssuerKey{KeyID: k.KeyID, Key: k.Key})
 	}
+	root, _, err := virtual.JPKIRoots()
+	if err != nil {
+		return err
+	}
+	authority, err := x509.ParseCertificate(root)
+	if err != nil {
+		return err
+	}
+	d.authorities = append(d.authorities, authority)
 	d.trustTest = true
 	return nil
 }

@@ -176,6 +176,16 @@ func (s *Session) decide(who *staffSession, in console.Input) {
 	if approve {
 		word = "approve"
 	}
+	if approve && s.state.NeedsSecond() {
+		switch s.state.First {
+		case "":
+			word = "approve-first"
+			s.vault.first(who.id, s.Now())
+		case who.id:
+			who.problem = "second-person"
+			return
+		}
+	}
 	s.Audit(audit.Leaf{Kind: audit.StaffDecided, Staff: who.id, Word: word, Reason: in.Reason})
 	s.event(flow.StaffDecides{Gen: s.state.Gen, Approve: approve, Staff: who.id, Reason: flow.Code(in.Reason)})
 }

@@ -57,6 +57,13 @@ func (v *vault) wipe() {
 	*v = vault{receipt: v.receipt}
 }
 
+// first notes who approved first, where two people are needed; the decision itself names the second.
+func (v *vault) first(staff string, at time.Time) {
+	if len(v.steps) < maxSteps {
+		v.steps = append(v.steps, record.Step{Name: "first-approval", At: at, Note: staff})
+	}
+}
+
 // forgetCard wipes what was read, and which card it was.
 func (v *vault) forgetCard() {
 	v.identity.Wipe()

@@ -44,6 +44,8 @@ func (p page) problem() string {
 		return p.s.BadSignIn
 	case "locked":
 		return p.s.Locked
+	case "second-person":
+		return p.s.SecondPerson
 	case "already-decided":
 		return p.s.AlreadyDecided
 	}

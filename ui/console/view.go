@@ -9,7 +9,7 @@ import "madoguchi/internal/secret"
 type View struct {
 	Staff   string // staff id, empty when signed out
 	Name    string // display name of the staff member
-	Problem string // "bad-sign-in", "locked", "already-decided" or empty
+	Problem string // "bad-sign-in", "locked", "already-decided", "second-person" or empty
 	Kiosk   Kiosk
 	Case    *Case
 	Virtual bool

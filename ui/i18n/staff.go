@@ -3,7 +3,7 @@ package i18n
 // StaffText is what branch staff read on their own page; customers never see it.
 type StaffText struct {
 	Title, SignInTitle, StaffID, PIN, SignIn, SignOut        string
-	BadSignIn, Locked, AlreadyDecided                        string
+	BadSignIn, Locked, AlreadyDecided, SecondPerson          string
 	Kiosk, State, Since, Reader, Camera, Queue, Oldest, OK   string
 	Seconds, Minutes                                         string
 	HelpCalled, Helped, EndSession, NoCase, NoCaseLead       string

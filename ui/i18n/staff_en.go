@@ -5,7 +5,7 @@ func staffEnglish() StaffText {
 		Title: "Staff", SignInTitle: "Staff sign-in", StaffID: "Staff number", PIN: "Your staff PIN", SignIn: "Sign in",
 		SignOut:   "Sign out",
 		BadSignIn: "The staff number or the PIN is not right. Please try again.",
-		Locked:    "This staff number is locked. Please speak to your administrator.", AlreadyDecided: "Another member of staff has handled this case.",
+		Locked:    "This staff number is locked. Please speak to your administrator.", SecondPerson: "A second person must approve this case too.", AlreadyDecided: "Another member of staff has handled this case.",
 		Kiosk: "Kiosk", State: "Screen", Since: "For", Reader: "Card reader", Camera: "Camera", Queue: "Waiting for HQ",
 		Oldest: "Oldest", OK: "working", Seconds: "%d s", Minutes: "%d min %02d s",
 		HelpCalled: "The customer calls for staff", Helped: "I am helping", EndSession: "End the customer's session",

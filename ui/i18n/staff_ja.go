@@ -5,7 +5,7 @@ func staffJapanese() StaffText {
 		Title: "係員の画面", SignInTitle: "係員のサインイン", StaffID: "係員番号", PIN: "係員の暗証番号", SignIn: "サインイン",
 		SignOut:   "サインアウト",
 		BadSignIn: "係員番号か暗証番号がちがいます。もう一度入力してください。",
-		Locked:    "この係員番号はロックされました。管理者に連絡してください。", AlreadyDecided: "この案件は、ほかの係員が処理しました。",
+		Locked:    "この係員番号はロックされました。管理者に連絡してください。", SecondPerson: "もう一人の承認が必要です。別の係員が承認してください。", AlreadyDecided: "この案件は、ほかの係員が処理しました。",
 		Kiosk: "端末の状態", State: "いまの画面", Since: "経過", Reader: "カード読み取り機", Camera: "カメラ", Queue: "本部への送信待ち",
 		Oldest: "いちばん古いもの", OK: "正常", Seconds: "%d秒", Minutes: "%d分%02d秒",
 		HelpCalled: "お客さまが係員を呼んでいます", Helped: "対応した", EndSession: "お客さまの手続きを終わらせる",
