@@ -144,12 +144,12 @@ func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	every := time.NewTicker(20 * time.Millisecond)
 	defer every.Stop()
-	end := time.After(30 * time.Second)
+	end := time.After(90 * time.Second)
 	for !ok() {
 		select {
 		case <-every.C:
 		case <-end:
-			t.Fatalf("after 30 s it is still not so: %s", what)
+			t.Fatalf("after 90 s it is still not so: %s", what)
 		}
 	}
 }

@@ -55,7 +55,7 @@ func TestThroughRealPCSC(t *testing.T) {
 	if err := slot.Remove(); err != nil {
 		t.Fatal(err)
 	}
-	c.at("place-card")
+	c.at("put-back")
 	if err := slot.Insert(card); err != nil {
 		t.Fatal(err)
 	}

@@ -1,9 +1,9 @@
 // Package child runs one function of this very program in a child process with hard limits, for work on bytes of
 // strangers in a C library. A child that is killed, runs away or lies costs an error, never the daemon.
 //
-// The program calls Main first thing in main (tests: in TestMain); Run starts os.Executable() again with a marker
-// in argv[1]. Any package of this module may import it; it imports nothing of ours, and it is the only one that
-// uses os/exec.
+// The program calls Main first thing in main (tests: in TestMain); Run starts the running program's own file again with
+// a marker in argv[1]. Any package of this module may import it; it imports nothing of ours, and it is the only one
+// that uses os/exec.
 package child
 
 import (
@@ -151,15 +151,12 @@ func RunWith(ctx context.Context, name string, l Limits, input []byte, files ...
 	if len(os.Args) > 1 && os.Args[1] == marker { // a child that did not call Main: no children of children
 		return nil, &Error{Name: name, Kind: NoMain}
 	}
-	self, err := os.Executable()
-	if err != nil {
-		return nil, &Error{Name: name, Kind: Start, Err: err}
-	}
 	limited, cancel := context.WithTimeout(ctx, l.Wall)
 	defer cancel()
 	seconds := uint64((l.CPU + time.Second - 1) / time.Second) //nolint:gosec // positive
 	cmd := exec.CommandContext(limited, self, marker, name,
 		strconv.FormatUint(l.Memory, 10), strconv.FormatUint(seconds, 10), strconv.Itoa(l.Input), strconv.Itoa(len(files)))
+	cmd.Args[0] = os.Args[0]
 	cmd.ExtraFiles = files
 	out := &capped{max: l.Output + 1}
 	cmd.Stdin, cmd.Stdout = bytes.NewReader(input), out
@@ -167,9 +164,13 @@ func RunWith(ctx context.Context, name string, l Limits, input []byte, files ...
 	cmd.SysProcAttr = attributes()
 	runtime.LockOSThread() // Pdeathsig is about the thread that starts the child
 	defer runtime.UnlockOSThread()
-	err = cmd.Run()
+	err := cmd.Run()
 	return result(ctx, name, out, err)
 }
+
+// self is the file of the running program, whatever has become of its path: an upgrade may have replaced it, and a
+// child must be of the same version.
+const self = "/proc/self/exe"
 
 // environment keeps what a child needs to start: no proxy, no credential, no path of ours.
 func environment(all []string) []string {
