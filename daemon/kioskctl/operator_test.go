@@ -82,7 +82,9 @@ func newCounter(t *testing.T) (c *counter, socket, keyFile string) {
 	go func() { done <- control.Serve(ctx, socket, c) }()
 	t.Cleanup(func() {
 		cancel()
-		<-done
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("Serve: %v", err)
+		}
 		_ = log.Close()
 	})
 	for range 500 {

@@ -83,15 +83,15 @@ func Contents(b *settings.Bundle) (Active, error) {
 		}
 	}
 	if b.Production {
-		err = real(b, out.Services)
+		err = onlyReal(b, out.Services)
 	}
 	return out, err
 }
 
 func dayOf(n int) methods.Day { return methods.Day(min(max(n, 0), 99991231)) } //nolint:gosec // bounded here
 
-// real refuses words of test worlds in a bundle for production: a calibration, or a confirmation by a test.
-func real(b *settings.Bundle, list []Service) error {
+// onlyReal refuses words of test worlds in a bundle for production: a calibration, or a confirmation by a test.
+func onlyReal(b *settings.Bundle, list []Service) error {
 	words := slices.Clone(b.Devices)
 	for i := range list {
 		words = append(words, list[i].Profile.Calibration)

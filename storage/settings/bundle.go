@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"madoguchi/storage/canon"
@@ -67,12 +68,7 @@ type Confirm struct {
 
 // For says whether the bundle is for a kiosk; one without names is for all.
 func (b *Bundle) For(device string) bool {
-	for _, d := range b.Devices {
-		if d == device {
-			return true
-		}
-	}
-	return len(b.Devices) == 0
+	return len(b.Devices) == 0 || slices.Contains(b.Devices, device)
 }
 
 // Hash is the SHA-256 of the bundle without its signature, in hex, for the audit log.

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -167,10 +168,8 @@ var errBroken = errors.New("does not load")
 // broken is a check under which some versions do not load.
 func broken(versions ...int64) settings.Check {
 	return func(b *settings.Bundle) error {
-		for _, v := range versions {
-			if b.Version == v {
-				return errBroken
-			}
+		if slices.Contains(versions, b.Version) {
+			return errBroken
 		}
 		return nil
 	}

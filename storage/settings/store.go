@@ -47,7 +47,7 @@ func (s Store) Stage(raw []byte, check Check) (*Bundle, error) {
 		return nil, err
 	}
 	for _, file := range []string{fileStaged, fileCurrent, filePrevious, fileRefused} {
-		seen, _, err := s.read(file)
+		seen, err := s.read(file)
 		switch {
 		case err != nil && !errors.Is(err, fs.ErrNotExist):
 			continue // a damaged file says nothing about versions
@@ -95,7 +95,7 @@ func (s Store) Staged() bool {
 
 // Current is the bundle in force. Errors: ErrNone; what is damaged is for Take.
 func (s Store) Current() (*Bundle, error) {
-	b, _, err := s.read(fileCurrent)
+	b, err := s.read(fileCurrent)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrNone
 	}
@@ -165,20 +165,19 @@ func (s Store) try(raw []byte, check Check) error {
 }
 
 func (s Store) load(file string, check Check) (*Bundle, error) {
-	b, _, err := s.read(file)
+	b, err := s.read(file)
 	if err != nil {
 		return nil, err
 	}
 	return b, check(b)
 }
 
-func (s Store) read(file string) (*Bundle, []byte, error) {
+func (s Store) read(file string) (*Bundle, error) {
 	raw, err := readFile(filepath.Join(s.Dir, file))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	b, err := Verify(raw, s.Root)
-	return b, raw, err
+	return Verify(raw, s.Root)
 }
 
 func readFile(path string) ([]byte, error) {

@@ -37,6 +37,7 @@ func requireSeen(t *testing.T, w store.Witness, want audit.Seen) {
 
 // remembers: logs grow from what was seen and from nothing else, alarms and heartbeats are replaced.
 func remembers(t *testing.T, k Kit) {
+	t.Helper()
 	w, reader := k.New(t, slog.New(slog.DiscardHandler))
 	requireSeen(t, w, audit.Seen{})
 	one, leaves := grow(audit.Seen{}, 1000)
@@ -94,6 +95,7 @@ func remembers(t *testing.T, k Kit) {
 
 // retires: a log is put aside with all it has, and another one begins.
 func retires(t *testing.T, k Kit) {
+	t.Helper()
 	w, reader := k.New(t, slog.New(slog.DiscardHandler))
 	if err := w.AuditRetire(t.Context(), "kiosk-1"); !errors.Is(err, store.ErrNotFound) {
 		t.Fatalf("got %v", err)
@@ -129,6 +131,7 @@ func retires(t *testing.T, k Kit) {
 
 // auditRaces: of many that advance one log at once exactly one does, and nothing is lost or doubled.
 func auditRaces(t *testing.T, k Kit) {
+	t.Helper()
 	w, reader := k.New(t, slog.New(slog.DiscardHandler))
 	writers := []store.Writer{w}
 	if k.Second != nil {
