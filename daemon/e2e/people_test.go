@@ -77,6 +77,9 @@ func TestEveryVirtualPerson(t *testing.T) {
 				c.at("wait-staff")
 				s.sees()
 				browsertest.Shot(t, s.ctx, "e2e-"+tt.id+"-staff")
+				if tt.reason == "under-15" {
+					s.represents("小林 母")
+				}
 				s.decides(tt.staff)
 			}
 			c.at("result")

@@ -188,6 +188,13 @@ func (s *clerk) sees() {
 	browsertest.Wait(s.t, s.ctx, "document.getElementById('chip')?.naturalWidth > 0 && document.getElementById('live-0')?.naturalWidth > 0")
 }
 
+// represents takes down a guardian, by the form.
+func (s *clerk) represents(name string) {
+	s.t.Helper()
+	browsertest.Do(s.t, s.ctx, chromedp.SendKeys(chromedp.CSS(".represent input"), name), chromedp.Click(chromedp.CSS("#represent")))
+	browsertest.Wait(s.t, s.ctx, "document.getElementById('represented') && document.getElementById('approve')")
+}
+
 // decides takes the first reason of the kind ("approve" or "refuse").
 func (s *clerk) decides(kind string) {
 	s.t.Helper()

@@ -109,8 +109,16 @@ type (
 		Staff   string
 		Reason  Code
 	}
+	// Represented says that staff have taken who acts for the customer (duty 20).
+	Represented struct {
+		Gen   uint32
+		Staff string
+	}
 	// StaffRefers ends the session at the kiosk; staff go on at the counter.
-	StaffRefers struct{ Staff string }
+	StaffRefers struct {
+		Staff string
+		How   Code // the other method; empty: the counter
+	}
 	// HelpAnswered says that staff came.
 	HelpAnswered struct{}
 	// Timeout is the end of a deadline.
@@ -130,6 +138,7 @@ func (FaceDone) event()         {}
 func (Stored) event()           {}
 func (StaffDecides) event()     {}
 func (StaffRefers) event()      {}
+func (Represented) event()      {}
 func (HelpAnswered) event()     {}
 func (Timeout) event()          {}
 

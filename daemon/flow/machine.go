@@ -63,6 +63,8 @@ func (m *machine) on(e Event) bool {
 		return true
 	case StaffDecides:
 		return m.Phase == WaitStaff && e.Gen == m.Gen && m.onStaff(e)
+	case Represented:
+		return m.onRepresented(e)
 	case StaffRefers:
 		return m.onRefer(e)
 	case HelpAnswered:
@@ -434,50 +436,6 @@ func (m *machine) decide() {
 func (m *machine) toStaff(reason Code) {
 	m.StaffReason, m.First = reason, ""
 	m.enter(WaitStaff)
-}
-
-func (m *machine) onStaff(e StaffDecides) bool {
-	if e.Staff == "" || e.Approve && !policy.MayApprove(m.Facts()) {
-		return false
-	}
-	if e.Approve && m.NeedsSecond() && (m.First == "" || m.First == e.Staff) {
-		return m.approveFirst(e.Staff)
-	}
-	m.Decision = Decision{Outcome: Refused, ByStaff: true, Staff: e.Staff, Reason: e.Reason}
-	m.Trouble = CodeStaffRefused
-	if e.Approve {
-		m.Decision.Outcome = Verified
-		m.Trouble = ""
-		if m.Route == RouteSign { // people cannot know a revocation either
-			m.Decision.Outcome = Pending
-			m.Trouble = CodePending
-		}
-	}
-	m.StaffCalled = false
-	m.enter(Deciding)
-	return true
-}
-
-// approveFirst waits for the second person, who is never the first again.
-func (m *machine) approveFirst(staff string) bool {
-	was := m.First
-	m.First = staff
-	return was == ""
-}
-
-func (m *machine) onRefer(e StaffRefers) bool {
-	switch m.Phase {
-	case Idle, Reading, Deciding, Result, TakeCard, OutOfService:
-		return false
-	case Language, CaseRef, Consent, PlaceCard, CardCheck, Document, Credential, LastTry, PutBack, Ways,
-		Confirm, Face, WaitStaff:
-	}
-	if e.Staff == "" {
-		return false
-	}
-	m.StaffCalled = false
-	m.finish(Decision{Outcome: Referred, ByStaff: true, Staff: e.Staff, Reason: CodeStaffNeeded}, CodeStaffNeeded)
-	return true
 }
 
 func (m *machine) onStored(e Stored) {

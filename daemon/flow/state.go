@@ -189,6 +189,7 @@ type Session struct {
 	FaceTries     uint8
 	Match, Live   policy.Check
 	StaffReason   Code   // why people decide
+	Represented   bool   // a guardian or an agent was taken down
 	First         string // who approved first, where a second person is needed
 	Decision      Decision
 	Trouble       Code
@@ -335,4 +336,9 @@ func (s *State) triesOf(r Route) Tries {
 // NeedsSecond says whether the service wants a second person against the reason of the case.
 func (s State) NeedsSecond() bool {
 	return s.Profile.Kind != policy.KindUnset && s.Profile.NeedsSecond(policy.Reason(s.StaffReason))
+}
+
+// MayApprove says whether staff may approve: what the rules want, and for a child also somebody who acts for it.
+func (s State) MayApprove() bool {
+	return policy.MayApprove(s.Facts()) && (!s.Read.Minor || s.Represented)
 }

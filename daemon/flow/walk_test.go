@@ -85,7 +85,7 @@ func events(s flow.State) []flow.Event {
 			flow.ReadDone{Gen: gen, Read: flow.Read{Done: true, Minor: true, Proof: policy.Pass}},
 			flow.ReadDone{Gen: gen, Trouble: "number-b-wrong", Again: true},
 			flow.ReadDone{Gen: gen, Trouble: "card-unreadable"}, flow.ReadDone{Gen: gen, Trouble: "card-removed"},
-			flow.Stored{Gen: gen, OK: true}, flow.Stored{Gen: gen},
+			flow.Stored{Gen: gen, OK: true}, flow.Stored{Gen: gen}, flow.Represented{Gen: gen, Staff: "s1"}, flow.Represented{Gen: gen},
 			flow.StaffDecides{Gen: gen, Approve: true, Staff: "s1", Reason: "photo-same-person"},
 			flow.StaffDecides{Gen: gen, Approve: true, Staff: "s2", Reason: "photo-same-person"}, flow.StaffDecides{Gen: gen, Approve: true},
 			flow.StaffDecides{Gen: gen, Staff: "s1", Reason: "other-person"},
@@ -100,6 +100,9 @@ func key(s flow.State) flow.State {
 	s.Gen, s.Timer, s.Dropped, s.CardSeq = 0, 0, 0, 0
 	s.StaffCalled, s.Trouble, s.StaffReason = false, "", ""
 	s.Settings.Lang = 0
+	if !s.Read.Minor {
+		s.Represented = false // what nothing asks for
+	}
 	switch s.Phase {
 	case flow.Document, flow.Credential, flow.LastTry, flow.Reading, flow.Ways:
 	default:
@@ -242,6 +245,9 @@ func (w *walker) checkDecision(s flow.State, e flow.Event, next flow.State, effe
 	store, n := has[flow.Store](effects)
 	if n > 0 && store.Decision.Outcome != flow.Verified && store.Decision.Outcome != flow.Refused && store.Decision.Outcome != flow.Pending {
 		fail("a session without a decision is stored")
+	}
+	if next.Decision.Outcome == flow.Verified && next.Read.Minor && !next.Represented {
+		fail("a child was verified without a guardian")
 	}
 	if next.Decision.Outcome == flow.Verified && next.Route == flow.RouteSign {
 		fail("verified before anybody has asked for the revocation")

@@ -216,6 +216,9 @@ func (s *Session) noteEnd(before flow.State) {
 		flow.Reading, flow.PutBack, flow.Ways, flow.Confirm, flow.Face, flow.WaitStaff:
 	}
 	l := audit.Leaf{Kind: audit.Ended, Word: "abandoned", Reason: string(s.state.Trouble), Staff: s.state.Decision.Staff}
+	if s.state.Decision.ByStaff && s.state.Decision.Reason != "" {
+		l.Reason = string(s.state.Decision.Reason)
+	}
 	switch s.state.Phase {
 	case flow.Result:
 		l.Word = s.state.Decision.Outcome.String()

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"madoguchi/daemon/flow"
-	"madoguchi/daemon/policy"
 	"madoguchi/daemon/staff"
 	"madoguchi/internal/secret"
 	"madoguchi/storage/audit"
@@ -81,9 +80,11 @@ func (s *Session) staff(in console.Input) {
 			who.lang = in.Reason
 		}
 		return
-	case console.InSignOut, console.InApprove, console.InRefuse, console.InCancel, console.InHelped:
+	case console.InSignOut, console.InApprove, console.InRefuse, console.InCancel, console.InHelped,
+		console.InOther, console.InRepresent:
 	}
 	if who.id == "" {
+		wipeInput(in)
 		return
 	}
 	who.seen = s.Now()
@@ -94,6 +95,12 @@ func (s *Session) staff(in console.Input) {
 		s.decide(who, in)
 	case console.InCancel:
 		s.event(flow.StaffRefers{Staff: who.id})
+	case console.InOther:
+		if slices.Contains(console.OtherMethods(), in.Reason) {
+			s.event(flow.StaffRefers{Staff: who.id, How: flow.Code(in.Reason)})
+		}
+	case console.InRepresent:
+		s.represent(who, in)
 	case console.InHelped:
 		s.event(flow.HelpAnswered{})
 	case console.InSignIn, console.InLang:
@@ -167,6 +174,10 @@ func (s *Session) decide(who *staffSession, in console.Input) {
 		allowed = console.ApproveReasons()
 	}
 	if !slices.Contains(allowed, in.Reason) {
+		return
+	}
+	if digitRun(in.Note) {
+		who.problem = "digit-run"
 		return
 	}
 	if len(in.Note) <= maxNote {
@@ -249,7 +260,8 @@ func (s *Session) pending() *console.Case {
 		Birth: vault.attrs.Birth, Address: vault.attrs.Address, Sex: vault.attrs.Sex,
 		Expiry: vault.identity.Expiry.String(), Match: s.state.Match.String(), Score: vault.verdict.Score,
 		Threshold: vault.verdict.Threshold, Liveness: s.state.Live.String(),
-		Proof: string(vault.front.Proof.Verdict), Route: routeName(s.state.Route), MayApprove: policy.MayApprove(s.state.Facts()),
+		Proof: string(vault.front.Proof.Verdict), Route: routeName(s.state.Route), MayApprove: s.state.MayApprove(),
+		NeedsGuardian: s.state.Read.Minor, Represented: s.state.Represented,
 	}
 	for _, r := range vault.verdict.Reasons {
 		c.Reasons = append(c.Reasons, string(r))
@@ -258,4 +270,4 @@ func (s *Session) pending() *console.Case {
 }
 
 // wipeInput wipes what a staff input that nobody reads still holds.
-func wipeInput(in console.Input) { secret.Wipe(in.PIN) }
+func wipeInput(in console.Input) { secret.Wipe(in.PIN, in.Name) }

@@ -107,6 +107,8 @@ func (s *Session) evidence(d flow.Decision, now time.Time) *record.Evidence {
 		Camera: s.Camera.Info().Name,
 	}
 	e.Decision.Note = v.note
+	e.Representative = v.representative
+	e.Representative.Name = v.representative.Name.Clone()
 	if e.PresentedTo == "" {
 		e.PresentedTo = d.Staff
 	}

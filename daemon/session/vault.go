@@ -40,6 +40,8 @@ type vault struct {
 	draft    *secret.Bytes // of the document, while it is on the screen
 	document *secret.Bytes // as it was shown
 	signed   signed
+
+	representative record.Representative
 }
 
 // wipe empties the vault. The receipt stays until the next customer: it is what they may name to staff.
@@ -52,6 +54,7 @@ func (v *vault) wipe() {
 	v.chipPNG.Wipe()
 	secret.Wipe(v.draft, v.document)
 	v.signed.wipe()
+	v.representative.Name.Wipe()
 	secret.Wipe(v.live...)
 	wipeImage(v.photo)
 	*v = vault{receipt: v.receipt}

@@ -16,11 +16,14 @@ const (
 	maxNote  = 200 // characters
 	maxName  = 64  // bytes of a staff id, a case id or a reason
 	maxPIN   = 32
+
+	maxPerson = 200 // bytes of a representative's name
 )
 
 // fields is a frame as it came. pin and key point into the frame, which is wiped after use.
 type fields struct {
 	kind, staff, caseID, reason, note string
+	relation, document, name          string
 	pin, key                          []byte
 	n                                 uint64
 	seen                              []string
@@ -44,6 +47,15 @@ func parse(frame []byte) (Input, uint64, error) {
 		ok = f.only("case", "reason", "note") && f.caseID != "" && slices.Contains(ApproveReasons(), f.reason)
 	case InRefuse:
 		ok = f.only("case", "reason", "note") && f.caseID != "" && slices.Contains(RefuseReasons(), f.reason)
+	case InOther:
+		ok = f.only("reason") && slices.Contains(OtherMethods(), f.reason)
+	case InRepresent:
+		ok = f.only("case", "reason", "note", "relation", "document", "name") && f.caseID != "" && f.name != "" &&
+			slices.Contains(RepresentReasons(), f.reason) && slices.Contains(Relations(), f.relation) &&
+			slices.Contains(Documents(), f.document)
+		if ok {
+			in.Relation, in.Document, in.Name = f.relation, f.document, secret.Copy([]byte(f.name))
+		}
 	case InSignOut, InHelped, InCancel:
 		ok = f.only()
 	case InLang:
@@ -100,6 +112,12 @@ func (f *fields) set(name string, val []byte) (err error) {
 		f.caseID, err = words(val, maxName)
 	case "reason":
 		f.reason, err = words(val, maxName)
+	case "relation":
+		f.relation, err = words(val, maxName)
+	case "document":
+		f.document, err = words(val, maxName)
+	case "name":
+		f.name, err = words(val, maxPerson)
 	case "note":
 		f.note, err = words(val, maxFrame)
 		if utf8.RuneCountInString(f.note) > maxNote {

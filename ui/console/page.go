@@ -44,6 +44,8 @@ func (p page) problem() string {
 		return p.s.BadSignIn
 	case "locked":
 		return p.s.Locked
+	case "digit-run":
+		return p.s.DigitRun
 	case "second-person":
 		return p.s.SecondPerson
 	case "already-decided":

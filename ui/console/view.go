@@ -50,6 +50,9 @@ type Case struct {
 	Route     string
 	Decided   string // "approved", "refused" or empty
 
+	NeedsGuardian bool // a child: nobody may approve before a guardian was taken down
+	Represented   bool // somebody who acts for the customer was taken down
+
 	MayApprove bool // false: nothing was read and confirmed, so only a refusal is possible
 }
 
@@ -63,8 +66,13 @@ const (
 	InApprove InputKind = "approve" // Case, Reason, Note
 	InRefuse  InputKind = "refuse"  // Case, Reason, Note
 	InCancel  InputKind = "cancel"  // end the customer's session
-	InHelped  InputKind = "helped"  // the help call was answered
-	InLang    InputKind = "lang"    // Reason: "ja" or "en"
+	InOther   InputKind = "other"   // Reason: go on with this customer by another method, away from the kiosk
+
+	// Case, Reason, Note, Relation, Document, Name: who acts for the customer.
+	InRepresent InputKind = "represent"
+
+	InHelped InputKind = "helped" // the help call was answered
+	InLang   InputKind = "lang"   // Reason: "ja" or "en"
 )
 
 // ApproveReasons is the closed list for approvals.
@@ -77,6 +85,22 @@ func RefuseReasons() []string {
 	return []string{"other-person", "card-not-accepted", "customer-withdrew", "suspected-fraud"}
 }
 
+// OtherMethods is the closed list of how staff go on without the kiosk.
+func OtherMethods() []string { return []string{"by-documents", "by-mail", "another-day"} }
+
+// Relations is the closed list of who may act for a customer.
+func Relations() []string {
+	return []string{"parent", "legal-guardian", "relative", "agent", "employee"}
+}
+
+// Documents is the closed list of how staff know a representative.
+func Documents() []string {
+	return []string{"my-number-card", "drivers-licence", "passport", "residence-card"}
+}
+
+// RepresentReasons is the closed list of why somebody acts for the customer.
+func RepresentReasons() []string { return []string{"under-age", "illness", "disability", "absence"} }
+
 // Input is one act of a staff member. Session names the connection it came from.
 type Input struct {
 	Kind    InputKind
@@ -86,4 +110,7 @@ type Input struct {
 	Case    string
 	Reason  string
 	Note    string
+
+	Relation, Document string
+	Name               *secret.Bytes // of the representative; the receiver wipes it
 }

@@ -14,7 +14,10 @@ type StaffText struct {
 	Approve, Refuse, ApproveTitle, RefuseTitle, ChooseFirst  string
 	Note, NoteHelp, Approved, Refused                        string
 	Virtual, OutOfService, Connection                        string
+	Represent, Represented, GuardianFirst, GuardianName      string
+	Relation, Document, WhyRepresent, OtherMethod, DigitRun  string
 	Outcomes                                                 OutcomeText
+	Words                                                    WordText
 	Reasons                                                  ReasonText
 }
 
@@ -33,6 +36,28 @@ type ReasonText struct {
 	// Why a case came to staff; customers read softer words.
 	CaseMismatch, CaseAttack, CaseUnchecked, CaseNobody, CaseForged, CaseUnproven string
 	CaseMinor, CaseWrongData, CaseUnread, CaseBlocked                             string
+}
+
+// WordText has one text per stable word of the closed lists of representatives and other methods.
+type WordText struct {
+	Parent, LegalGuardian, Relative, Agent, Employee string
+	MyNumberCard, Licence, Passport, ResidenceCard   string
+	UnderAge, Illness, Disability, Absence           string
+	ByDocuments, ByMail, AnotherDay                  string
+}
+
+// Word names a word of those lists; an unknown one is shown as it is.
+func (s *StaffText) Word(word string) string {
+	w := &s.Words
+	if text, ok := map[string]string{
+		"parent": w.Parent, "legal-guardian": w.LegalGuardian, "relative": w.Relative, "agent": w.Agent,
+		"employee": w.Employee, "my-number-card": w.MyNumberCard, "drivers-licence": w.Licence, "passport": w.Passport,
+		"residence-card": w.ResidenceCard, "under-age": w.UnderAge, "illness": w.Illness, "disability": w.Disability,
+		"absence": w.Absence, "by-documents": w.ByDocuments, "by-mail": w.ByMail, "another-day": w.AnotherDay,
+	}[word]; ok {
+		return text
+	}
+	return word
 }
 
 // Outcome names a machine result; an unknown code is shown as it is, never as a pass.

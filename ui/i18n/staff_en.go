@@ -20,6 +20,15 @@ func staffEnglish() StaffText {
 		ChooseFirst: "Choose a reason first", Note: "Note (optional)", NoteHelp: "At most 200 characters. Never write a My Number or a PIN here.",
 		Approved: "Approved", Refused: "Not approved",
 		Virtual: "Demonstration with virtual devices", OutOfService: "The kiosk is closed", Connection: "Connection lost. Trying again.",
+		Represent: "Take down who acts for the customer", Represented: "taken down", GuardianFirst: "first: a guardian",
+		GuardianName: "Name, as on the document", Relation: "Relation to the customer", Document: "Document that you have seen",
+		WhyRepresent: "Why", OtherMethod: "Go on without the kiosk", DigitRun: "Please leave long numbers out of notes.",
+		Words: WordText{
+			Parent: "Parent", LegalGuardian: "Legal guardian", Relative: "Relative", Agent: "Agent with a power of attorney", Employee: "Employee",
+			MyNumberCard: "My Number Card", Licence: "Driver's licence", Passport: "Passport", ResidenceCard: "Residence card",
+			UnderAge: "The customer is under age", Illness: "Illness", Disability: "Disability", Absence: "Absence",
+			ByDocuments: "By documents at the counter", ByMail: "By mail", AnotherDay: "On another day",
+		},
 		Outcomes: OutcomeText{
 			Pass: "passed", Unsure: "cannot tell", Fail: "does not match", NotChecked: "not checked",
 			Genuine: "genuine", NotCheckable: "cannot be checked (issuer key missing)", Forged: "signature does not hold",

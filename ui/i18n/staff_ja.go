@@ -20,6 +20,15 @@ func staffJapanese() StaffText {
 		ChooseFirst: "先に理由を選んでください", Note: "メモ（任意）", NoteHelp: "200字まで。個人番号や暗証番号は書かないでください。",
 		Approved: "承認しました", Refused: "承認しませんでした",
 		Virtual: "体験版：仮想の機器です", OutOfService: "端末は休止中です", Connection: "接続が切れました。つなぎ直しています。",
+		Represent: "代わりに手続きする人を記録する", Represented: "記録しました", GuardianFirst: "先に保護者の記録が必要です",
+		GuardianName: "氏名（書類のとおり）", Relation: "お客さまとの関係", Document: "確認した書類",
+		WhyRepresent: "理由", OtherMethod: "機械を使わずに続ける", DigitRun: "メモに長い数字を書かないでください。",
+		Words: WordText{
+			Parent: "親", LegalGuardian: "法定後見人", Relative: "親族", Agent: "任意代理人（委任状）", Employee: "従業員",
+			MyNumberCard: "マイナンバーカード", Licence: "運転免許証", Passport: "パスポート", ResidenceCard: "在留カード",
+			UnderAge: "お客さまが未成年", Illness: "病気", Disability: "障害", Absence: "不在",
+			ByDocuments: "窓口で書類により", ByMail: "郵送で", AnotherDay: "後日",
+		},
 		Outcomes: OutcomeText{
 			Pass: "一致・問題なし", Unsure: "判断できない", Fail: "一致しない", NotChecked: "確認していない",
 			Genuine: "真正", NotCheckable: "確認できない（発行者の鍵がない）", Forged: "署名が合わない",

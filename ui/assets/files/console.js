@@ -17,6 +17,15 @@ addEventListener('click', e => {
   if (!b || b.disabled) return
   const t = b.dataset.t
   if (t === 'lang') { send(t, { reason: b.dataset.reason }); return }
+  if (t === 'other') { send(t, { reason: b.dataset.reason }); return }
+  if (t === 'represent') {
+    const field = id => document.getElementById(id + '-' + b.dataset.case)
+    const name = field('guardian'), reason = field('why'), relation = field('relation'), doc = field('document')
+    if (!name.value.trim()) { name.focus(); return }
+    send(t, { case: b.dataset.case, reason: reason.value, note: field('guardian-note').value, relation: relation.value, document: doc.value, name: name.value.trim() })
+    name.value = ''
+    return
+  }
   if (t !== 'approve' && t !== 'refuse') { send(t); return }
   const reason = b.closest('fieldset').querySelector('input:checked')
   if (!reason) { b.closest('fieldset').querySelector('input').focus(); return }
