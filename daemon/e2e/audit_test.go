@@ -67,6 +67,7 @@ func TestAuditLog(t *testing.T) {
 	if out, err := b.kioskctl(secrets, read...); err == nil || !strings.Contains(out, "a customer is being served") {
 		t.Fatalf("maintenance beside a customer: %v: %s", err, out)
 	}
+	s.represents("小林 母")
 	s.decides("approve")
 	c.at("result")
 	receipt, _ := c.leaves()

@@ -1,6 +1,10 @@
 package flow
 
-import "slices"
+import (
+	"slices"
+
+	"madoguchi/daemon/policy"
+)
 
 // onCustomer handles what the customer does. Settings, help and the cancel question work on every screen on which
 // they are offered; the rest belongs to one phase.
@@ -44,7 +48,7 @@ func (m *machine) onCustomer(e Customer) bool {
 	case SetLanguage:
 		m.Settings.Lang = min(e.Arg, 1)
 		if m.Phase == Language {
-			m.enter(CaseRef)
+			m.afterLanguage()
 			return true
 		}
 	case Start, Next, Back, NoCase, Tick, Refuse, SetRoute, LastTryYes, ConfirmData, WrongData, SkipFace, WithStaff,
@@ -152,11 +156,24 @@ func (m *machine) onWays(e Customer) bool {
 	return true
 }
 
+// afterLanguage asks for the case, unless the service has none on purpose (duty 21).
+func (m *machine) afterLanguage() {
+	if m.Profile.Kind != policy.KindUnset && m.Profile.Case == policy.CaseNone {
+		m.Case = CaseNone
+		m.enter(Consent)
+		return
+	}
+	m.enter(CaseRef)
+}
+
 func (m *machine) onCaseRef(e Customer) bool {
 	switch e.Act {
 	case Next:
 		m.Case = CaseNumber
 	case NoCase:
+		if m.CaseRequired() {
+			return false
+		}
 		m.Case = CaseNone
 	case Back:
 		m.enter(Language)
@@ -181,6 +198,10 @@ func (m *machine) onConsent(e Customer) bool {
 		}
 		return m.alive()
 	case Back:
+		if m.Case == CaseNone && m.Profile.Case == policy.CaseNone {
+			m.enter(Language)
+			return true
+		}
 		m.enter(CaseRef)
 	case Refuse:
 		m.finish(Decision{Outcome: Referred, Reason: CodeConsent}, CodeConsent)

@@ -342,3 +342,8 @@ func (s State) NeedsSecond() bool {
 func (s State) MayApprove() bool {
 	return policy.MayApprove(s.Facts()) && (!s.Read.Minor || s.Represented)
 }
+
+// CaseRequired says whether the service wants a case number and takes no session without one.
+func (s State) CaseRequired() bool {
+	return s.Profile.Kind != policy.KindUnset && s.Profile.Case == policy.CaseRequired
+}

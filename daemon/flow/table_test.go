@@ -242,6 +242,36 @@ func TestRemovedTwice(t *testing.T) {
 	}
 }
 
+// A service says whether a case number is needed.
+func TestCaseRule(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		rule policy.CaseRule
+		from flow.Phase
+		act  flow.Act
+		to   flow.Phase
+		got  flow.Case
+	}{
+		{"required", policy.CaseRequired, flow.CaseRef, flow.NoCase, flow.CaseRef, flow.CaseUnset},
+		{"optional", policy.CaseOptional, flow.CaseRef, flow.NoCase, flow.Consent, flow.CaseNone},
+		{"none-is-not-asked", policy.CaseNone, flow.Language, flow.SetLanguage, flow.Consent, flow.CaseNone},
+		{"none-and-back", policy.CaseNone, flow.Consent, flow.Back, flow.Language, flow.CaseNone},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := sign(tt.from, func(s *flow.State) {
+				p := *s.Profile
+				p.Case, s.Profile = tt.rule, &p
+				if tt.act == flow.Back {
+					s.Case = flow.CaseNone
+				}
+			})
+			if s, _ = flow.On(s, flow.Customer{Act: tt.act}); s.Phase != tt.to || s.Case != tt.got {
+				t.Fatalf("got %v, case %v", s.Phase, s.Case)
+			}
+		})
+	}
+}
+
 func TestSettings(t *testing.T) {
 	s := in(flow.Consent)
 	for _, c := range []flow.Customer{{Act: flow.SetSize, Arg: 9}, {Act: flow.SetContrast, Arg: 1}, {Act: flow.SetSlow, Arg: 7}, {Act: flow.SetLanguage, Arg: 1}} {

@@ -65,7 +65,7 @@ func Screen(s flow.State, v View) screen.Screen {
 func parts(out *screen.Screen, s flow.State, v View) {
 	switch s.Phase {
 	case flow.CaseRef:
-		out.Case = &screen.Case{Digits: v.CaseDigits}
+		out.Case = &screen.Case{Digits: v.CaseDigits, Required: s.CaseRequired()}
 	case flow.Consent:
 		out.Consent = ConsentItems(s)
 	case flow.Credential, flow.LastTry:

@@ -83,7 +83,10 @@ type Screen struct {
 type Trouble struct{ Code string }
 
 // Case is the entry of the operator's case number; it is shown as typed.
-type Case struct{ Digits string }
+type Case struct {
+	Digits   string
+	Required bool // "I have no number" is not offered
+}
 
 // ConsentItem is one purpose, agreed to separately. The text lives in ui/i18n under its ID and Version.
 type ConsentItem struct {
