@@ -185,6 +185,19 @@ type options struct {
 	noHQ      bool   // the receiver is not started
 	devices   string // overrides [devices]
 	developer bool
+	service   string // overrides [service]
+}
+
+// services is the table of the service, as an operator writes it.
+func (o options) services() string {
+	if o.service != "" {
+		return o.service
+	}
+	return `[service]
+id = "account-opening"
+channel = "attended"
+machine_may_decide = true
+pin_route = true`
 }
 
 func models(t testing.TB) string {
@@ -240,16 +253,12 @@ calibration = "virtual"
 issuers = "virtual"
 [hq]
 bundle = %q
-[service]
-id = "account-opening"
-channel = "attended"
-machine_may_decide = true
-pin_route = true
+%s
 [[staff]]
 id = "staff-1"
 name = "窓口 一郎"
 pin_hash = %q
-`, o.developer, b.state(), filepath.Join(b.dir, "run"), devices, o.models, filepath.Join(hqDir, "kiosk"), hash)
+`, o.developer, b.state(), filepath.Join(b.dir, "run"), devices, o.models, filepath.Join(hqDir, "kiosk"), o.services(), hash)
 	path := filepath.Join(b.dir, "kiosk.toml")
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		t.Fatal(err)

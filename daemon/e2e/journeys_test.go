@@ -1,7 +1,11 @@
 package e2e_test
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -98,4 +102,73 @@ func TestFailureBranches(t *testing.T) {
 		}
 		return slices.Equal(got, want)
 	})
+}
+
+// bySignature is a service of the JPKI method.
+const bySignature = `[[service]]
+id = "address-change"
+kind = "address-change"
+name_ja = "住所変更"
+name_en = "Change of address"
+act = "aml"
+channel = "attended"
+methods = ["jpki-signature"]
+machine_may_decide = true
+face = "none"
+case = "optional"
+retention = { identity = "7y", evidence = "7y", consents = "7y", certificate = "24h" }
+[service.offline]
+pending = true
+max_hours = 24
+max_count = 100`
+
+// password types on the keyboard.
+func (c *customer) password(text string) {
+	c.t.Helper()
+	const board = "1234567890QWERTYUIOPASDFGHJKLZXCVBNM"
+	for n, letter := range []byte(text) {
+		browsertest.Tap(c.t, c.ctx, "kb"+strconv.Itoa(strings.IndexByte(board, letter)))
+		browsertest.Wait(c.t, c.ctx, "document.querySelectorAll('#fields .on').length === "+strconv.Itoa(n+1))
+	}
+}
+
+// The JPKI method by touch: the document, the password, pending at HQ; and a child's card, which goes on with staff.
+func TestSignatureJourney(t *testing.T) {
+	b := open(t, options{service: bySignature})
+	c := b.customer()
+	b.clerk()
+	c.arrive(b)
+	c.toCredential("sato")
+	c.at("document")
+	c.picture("e2e-document")
+	shown := browsertest.Eval[string](t, c.ctx, "document.getElementById('document').textContent")
+	if !contains(shown, "署名") {
+		t.Errorf("the document does not say what it is: %s", shown)
+	}
+	c.press("next", "credential")
+	c.password("WRONG99")
+	c.tap("kb-submit")
+	c.trouble("sign-wrong")
+	browsertest.Wait(t, c.ctx, "/4/.test(document.getElementById('tries').innerText)")
+	c.password(string(c.person("sato").SignPassword().Reveal()))
+	c.press("kb-submit", "review")
+	c.press("confirm", "result")
+	c.trouble("revocation-pending")
+	receipt, view := c.leaves()
+	o := b.received(receipt)
+	e := o.record.Evidence
+	if !contains(view, "pending") || e.Decision.Outcome != "pending_revocation" || e.Method.Code != "jpki-signature" || e.Signed.Chain != "pass" {
+		t.Errorf("view %q, decision %+v, signed %+v", view, e.Decision, e.Signed)
+	}
+	sum := sha256.Sum256([]byte(strings.TrimSpace(shown) + "\n"))
+	if e.Signed.SHA256 != hex.EncodeToString(sum[:]) {
+		t.Error("what was signed is not what was shown")
+	}
+	c.toCredential("kobayashi")
+	c.at("ways")
+	c.trouble("no-sign-certificate")
+	c.press("with-staff", "wait-staff")
+	c.press("cancel", "wait-staff")
+	c.press("cancel-yes", "result")
+	c.leaves()
 }
