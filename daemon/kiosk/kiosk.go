@@ -121,7 +121,7 @@ func open(cfg *config.Config, log *slog.Logger) (_ *kiosk, err error) {
 	}
 	d := k.devices
 	deps := session.Deps{
-		Profile: k.rules.active.Services[0].Profile, Device: bundle.Device, Version: Version, Reader: d.reader, Camera: d.camera,
+		Profile: k.rules.active.Services[0].Profile, Methods: k.rules.active.Table, Device: bundle.Device, Version: Version, Reader: d.reader, Camera: d.camera,
 		Trust: d.trust, TrustVirtual: d.trustTest, Authorities: d.authorities, Engine: d.engine,
 		Calibration: d.calibration, DecodeFace: jp2.Decode,
 		Store: store{&outbox.Outbox{

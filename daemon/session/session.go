@@ -15,6 +15,7 @@ import (
 
 	"madoguchi/daemon/flow"
 	"madoguchi/daemon/policy"
+	"madoguchi/daemon/policy/methods"
 	"madoguchi/daemon/present"
 	"madoguchi/daemon/staff"
 	"madoguchi/face"
@@ -85,6 +86,7 @@ type Deps struct {
 	Staff        StaffPage
 	Roster       *staff.Roster
 	Developer    Developer
+	Methods      methods.Table    // the dated table in force; the zero one: the built-in
 	Audit        func(audit.Leaf) // notes an entry, in order, soon
 	Now          func() time.Time
 	Draw         func() []int // a permutation of 0..9; nil: at random
@@ -136,6 +138,9 @@ type (
 
 // New makes a session; Run starts it.
 func New(d Deps) *Session {
+	if d.Methods.Revision() == "" {
+		d.Methods = methods.Builtin()
+	}
 	if d.Draw == nil {
 		d.Draw = func() []int { return permutation(10) }
 	}
@@ -311,7 +316,11 @@ func (s *Session) watch() {
 }
 
 func (s *Session) storageLevel() flow.StorageLevel {
-	err := s.Store.Ready(record.PartIdentity, record.PartImages, record.PartEvidence)
+	parts := []record.Part{record.PartIdentity, record.PartImages, record.PartEvidence}
+	if s.Profile.Uses(methods.JPKISignature) {
+		parts = append(parts, record.PartCertificate)
+	}
+	err := s.Store.Ready(parts...)
 	l := flow.StorageLevel{Room: err == nil}
 	if why, ok := errors.AsType[*NotReady](err); ok {
 		l.Why = flow.Code(why.Code)

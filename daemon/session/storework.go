@@ -85,7 +85,7 @@ func (s *Session) method() record.Method {
 		}
 		return record.Method{Code: string(code), Note: "no act obliges to identify"}
 	}
-	row, err := methods.Builtin().Use(s.Profile.Act, code, now, s.Profile.RefuseUnconfirmed)
+	row, err := s.Methods.Use(s.Profile.Act, code, now, s.Profile.RefuseUnconfirmed)
 	if err != nil {
 		s.Log.Error("no legal method", slog.String("method", string(code)), slog.Any("error", err))
 		return record.Method{Code: string(code), Note: "no confirmed row of the table of methods on this day"}
